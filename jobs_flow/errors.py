@@ -1,0 +1,219 @@
+"""Every error this package raises: a stable ``code``, typed attributes, a message a user can act on.
+
+The first line of a class's docstring is its message, filled with the error's own attributes; so the
+documentation and the message cannot drift apart. ``to_wire()`` is what sockets and HTTP send: it is
+never an empty object and never carries a traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+
+class JobsFlowError(Exception):
+    """Something in jobs-flow went wrong.
+
+    Subclasses name their attributes in ``__init__`` and mention them in the first line of their
+    docstring as ``{attribute}``. ``code`` is part of the public contract and never changes.
+    """
+
+    code: ClassVar[str] = "JOBS_FLOW_ERROR"
+
+    def __init__(self, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            setattr(self, name, value)
+        self._attributes = attributes
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        first_line = inspect.cleandoc(type(self).__doc__ or "").split("\n\n", 1)[0].replace("\n", " ")
+        return first_line.format(**self._attributes) if self._attributes else first_line
+
+    @property
+    def message(self) -> str:
+        """The sentence shown to users."""
+        return str(self)
+
+    def to_wire(self) -> dict[str, Any]:
+        """``{"type": code, "payload": {"message": …, attributes that are JSON scalars}}``."""
+        payload: dict[str, Any] = {"message": self.message}
+        for name, value in self._attributes.items():
+            if value is None or isinstance(value, str | int | float | bool):
+                payload[name] = value
+        return {"type": self.code, "payload": payload}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only constructors do not survive the default pickling that process pools use.
+        return _rebuild, (type(self), self._attributes)
+
+
+def _rebuild(cls: type[JobsFlowError], attributes: dict[str, Any]) -> JobsFlowError:
+    error = cls.__new__(cls)
+    JobsFlowError.__init__(error, **attributes)
+    return error
+
+
+class ConfigurationError(JobsFlowError):
+    """The jobs-flow setting {setting} is wrong: {reason}"""
+
+    code = "CONFIGURATION_ERROR"
+
+    def __init__(self, *, setting: str, reason: str) -> None:
+        super().__init__(setting=setting, reason=reason)
+
+
+class DefinitionError(JobsFlowError):
+    """Workflow {workflow!r} is not well formed at {path}: {reason}"""
+
+    code = "INVALID_DEFINITION"
+
+    def __init__(self, *, workflow: str, path: str, reason: str) -> None:
+        super().__init__(workflow=workflow, path=path, reason=reason)
+
+
+class DefinitionChanged(JobsFlowError):
+    """The code of workflow {workflow!r} no longer gives the tree that instance {instance_id} was made with: {path} differs. Deploy the code it was made with, or update the instance."""
+
+    code = "DEFINITION_CHANGED"
+
+    def __init__(self, *, workflow: str, instance_id: str, path: str) -> None:
+        super().__init__(workflow=workflow, instance_id=instance_id, path=path)
+
+
+class InvalidPath(JobsFlowError):
+    """{path!r} is not a task path: {reason}. A path is '#' or '#.name.name'."""
+
+    code = "INVALID_PATH"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(path=path, reason=reason)
+
+
+class UnknownWorkflow(JobsFlowError):
+    """No workflow is registered under the name {workflow!r}. Known names: {known}."""
+
+    code = "UNKNOWN_WORKFLOW"
+
+    def __init__(self, *, workflow: str, known: str = "none") -> None:
+        super().__init__(workflow=workflow, known=known)
+
+
+class InvalidArgument(JobsFlowError):
+    """The argument {argument!r} is wrong: {reason}"""
+
+    code = "INVALID_ARGUMENT"
+
+    def __init__(self, *, argument: str, reason: str) -> None:
+        super().__init__(argument=argument, reason=reason)
+
+
+class NotJson(JobsFlowError):
+    """{where} is {type_name}, which JSON cannot hold."""
+
+    code = "NOT_JSON"
+
+    def __init__(self, *, where: str, type_name: str) -> None:
+        super().__init__(where=where, type_name=type_name)
+
+
+class InstanceNotFound(JobsFlowError):
+    """There is no workflow instance {instance_id!r}."""
+
+    code = "INSTANCE_NOT_FOUND"
+
+    def __init__(self, *, instance_id: str) -> None:
+        super().__init__(instance_id=instance_id)
+
+
+class InstanceExists(JobsFlowError):
+    """A workflow instance {instance_id!r} exists already."""
+
+    code = "INSTANCE_EXISTS"
+
+    def __init__(self, *, instance_id: str) -> None:
+        super().__init__(instance_id=instance_id)
+
+
+class TaskNotFound(JobsFlowError):
+    """Instance {instance_id} of workflow {workflow!r} has no task {path!r}."""
+
+    code = "CANNOT_FIND_TASK"
+
+    def __init__(self, *, instance_id: str, workflow: str, path: str) -> None:
+        super().__init__(instance_id=instance_id, workflow=workflow, path=path)
+
+
+class CannotStart(JobsFlowError):
+    """Task {path} of instance {instance_id} cannot start: {reason}"""
+
+    code = "CANNOT_START_TASK"
+
+    def __init__(self, *, instance_id: str, path: str, reason: str, blocking: str | None = None) -> None:
+        super().__init__(instance_id=instance_id, path=path, reason=reason, blocking=blocking)
+
+
+class ExecutionFailed(JobsFlowError):
+    """Task {path} of instance {instance_id} failed: {reason}
+
+    ``payload`` is the recorded failure, ``{"code", "message", …}``.
+    """
+
+    code = "EXECUTION_FAILED"
+
+    def __init__(self, *, instance_id: str, path: str, reason: str, payload: Any = None) -> None:
+        super().__init__(instance_id=instance_id, path=path, reason=reason, payload=payload)
+
+
+class SchedulerError(JobsFlowError):
+    """The scheduler could not do its work: {reason}"""
+
+    code = "SCHEDULER_ERROR"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class BrokerUnavailable(JobsFlowError):
+    """The Celery broker cannot be reached, so nothing was started: {reason}. Start the broker and run the instance again."""
+
+    code = "BROKER_UNAVAILABLE"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class StorageUnavailable(JobsFlowError):
+    """The storage {storage} cannot be reached: {reason}"""
+
+    code = "STORAGE_UNAVAILABLE"
+
+    def __init__(self, *, storage: str, reason: str) -> None:
+        super().__init__(storage=storage, reason=reason)
+
+
+class CanvasTooLarge(JobsFlowError):
+    """Instance {instance_id} as one Celery canvas would put {size} bytes on the broker, over the limit of {limit}. Use execute_all_tasks(), whose messages stay small at any size."""
+
+    code = "CANVAS_TOO_LARGE"
+
+    def __init__(self, *, instance_id: str, size: int, limit: int) -> None:
+        super().__init__(instance_id=instance_id, size=size, limit=limit)
+
+
+class ResultBackendRequired(JobsFlowError):
+    """Instance {instance_id} has parallel blocks, and a Celery chord needs a result backend: set CELERY_RESULT_BACKEND, or use execute_all_tasks(), which needs none."""
+
+    code = "RESULT_BACKEND_REQUIRED"
+
+    def __init__(self, *, instance_id: str) -> None:
+        super().__init__(instance_id=instance_id)
+
+
+class WaitTimeout(JobsFlowError, TimeoutError):
+    """Instance {instance_id} did not end within {timeout} s; it is {status}."""
+
+    code = "WAIT_TIMEOUT"
+
+    def __init__(self, *, instance_id: str, timeout: float, status: str) -> None:
+        super().__init__(instance_id=instance_id, timeout=timeout, status=status)

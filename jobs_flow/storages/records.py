@@ -1,0 +1,241 @@
+"""What a storage takes and gives: frozen records, the same for every storage.
+
+Payloads of users (results, arguments, contexts) travel as ``JsonText``, the JSON text itself: it is
+encoded once, by the step that produced it, and decoded once, by whoever wants the value. All times
+are epoch milliseconds of the storage's own clock, never earlier than an earlier one of that instance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from jobs_flow.workflows.flow import Flow, RunSelection
+
+__all__ = [
+    "EVENTS_KEPT",
+    "LOG_LINES_KEPT",
+    "REFUSALS",
+    "TASK_DETAILS",
+    "TASK_VIEW",
+    "VIEW_BODY_LIMIT",
+    "Claim",
+    "Completed",
+    "Event",
+    "Flow",
+    "Input",
+    "Instance",
+    "Json",
+    "JsonText",
+    "NewInstance",
+    "Outcome",
+    "RunSelection",
+    "Snapshot",
+    "Started",
+]
+
+#: A JSON document as text.
+JsonText = str
+Json = Any
+
+#: A body whose JSON text is longer than this many bytes is left out of events and snapshots;
+#: ``bodySize`` says how long it is, and ``get_task`` gives it.
+VIEW_BODY_LIMIT = 4096
+#: Events kept per instance for watchers who come back (approximate, the storage may keep a few more).
+EVENTS_KEPT = 2_000
+#: Log lines kept per task; the oldest go first.
+LOG_LINES_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """All that a storage needs to create an instance."""
+
+    id: str
+    workflow: str
+    data: Json
+    base_context: Mapping[str, Json]
+    fingerprint: str
+    #: Nested ``{"name", "description", "path", "children"}``, see ``Plan.describe()``.
+    tree: Sequence[Mapping[str, Any]]
+    #: Every task path, in pre-order.
+    paths: Sequence[str]
+    realm: str = ""
+    name: str = ""
+    ephemeral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The header of an instance as it stands in the storage."""
+
+    id: str
+    workflow: str
+    data: Json
+    base_context: dict[str, Json]
+    fingerprint: str
+    realm: str
+    name: str
+    ephemeral: bool
+    status: str
+    #: Number of the latest run; 0 before the first.
+    run: int
+    #: Goes up when workflow, data or base context change; plans are cached under it.
+    revision: int
+    created_at: int
+    updated_at: int
+    started_at: int | None
+    finished_at: int | None
+    #: ``{"code", "message", "path"?}`` of the first failure of the latest run, or why it did not start.
+    error: dict[str, Any] | None
+    #: Number of tasks by status, always summing to the number of tasks.
+    counts: dict[str, int]
+    #: Sequence number of the latest event.
+    seq: int
+
+    @property
+    def total(self) -> int:
+        """Number of tasks."""
+        return sum(self.counts.values())
+
+    @property
+    def progress(self) -> float:
+        """Share of tasks that have ended, 0.0 to 1.0; 0.0 when there are none."""
+        ended = sum(self.counts.get(s, 0) for s in ("ok", "skipped", "failed", "cancelled"))
+        return ended / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended."""
+
+    #: ok, skipped, failed or cancelled.
+    status: str
+    body: JsonText | None = None
+    #: Path of the record that holds what this task hands on: itself, or the one it passes through.
+    source: str | None = None
+    argument: JsonText | None = None
+    context: JsonText | None = None
+    updaters: JsonText | None = None
+    #: ``{"code", "message", "type"?}``
+    error: Mapping[str, Any] | None = None
+    #: For operators; never sent to watchers.
+    traceback: str | None = None
+    #: Log lines written together with the record.
+    logs: Sequence[str] = ()
+    #: A failure that lets the flow go on.
+    tolerated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a task hands on: the raw material of later tasks' arguments and contexts."""
+
+    #: Status of the task that was asked for.
+    status: str
+    #: Path of the record that holds the value; see ``Outcome.source``. None: nothing recorded.
+    source: str | None
+    #: ``executionTime`` of that record.
+    execution_time: int | None
+    value: JsonText | None
+
+
+#: Answers of ``Storage.claim`` other than ``granted``.
+REFUSALS = ("header", "gone", "stale", "early", "running", "ended", "halted")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a claim.
+
+    ``state`` is ``granted``; or ``header``: the caller's revision is not the stored one, here is the
+    present header, claim again; or a refusal: ``gone`` (no such instance or path), ``stale`` (another
+    run), ``early`` (not queued yet), ``running`` (someone holds it), ``ended`` (has its outcome),
+    ``halted`` (the instance is not working).
+    """
+
+    state: str
+    header: Instance | None = None
+    #: Explicit argument of a head, None when none was given.
+    argument: JsonText | None = None
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    attempt: int = 0
+    execution_time: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer to ``Storage.complete``."""
+
+    #: False: the token, run or status did not match; nothing was written.
+    recorded: bool
+    #: Paths that this outcome put into ``queued``; their messages are the caller's to publish.
+    queued: Sequence[str] = ()
+    #: Final status of the instance when this outcome ended the run.
+    finished: str | None = None
+    seq: int = 0
+
+
+class Started(NamedTuple):
+    """The answer to ``Storage.start_run``."""
+
+    run: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of an instance's event stream, as ``data`` plus its sequence number.
+
+    ``data`` has any of: ``run`` (int), ``reset`` (true: a new run began or the definition changed,
+    read a snapshot), ``tasks`` ({path: partial task view, to be merged}), ``instance`` (partial
+    instance view), ``logs`` ({path: {"from": index of the first line, "lines": [...]}}), ``error``
+    ({"type", "payload"}), ``deleted`` (true).
+    """
+
+    seq: int
+    data: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, seq: int, text: str | bytes) -> Event:
+        """The event whose JSON text is ``text``."""
+        return cls(seq, json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A consistent view of an instance: events after ``seq`` bring it up to date."""
+
+    instance: Instance
+    tree: list[dict[str, Any]]
+    #: Task views by path in pre-order; see ``TASK_VIEW``.
+    tasks: dict[str, dict[str, Any]]
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the last event that the snapshot includes."""
+        return self.instance.seq
+
+
+#: Fields of a task view, the camelCase record of the wire. ``body`` is present up to
+#: VIEW_BODY_LIMIT, ``bodySize`` (bytes of JSON) always once there is one.
+TASK_VIEW = (
+    "status",
+    "run",
+    "attempt",
+    "queuedAt",
+    "executionTime",
+    "finishedAt",
+    "duration",
+    "progress",
+    "progressText",
+    "error",
+    "body",
+    "bodySize",
+    "logCount",
+)
+
+#: Fields of a full record beyond the view; what ``Storage.get_task`` adds.
+TASK_DETAILS = ("argument", "context", "updaters", "source", "traceback", "worker")

@@ -1,0 +1,176 @@
+"""What a task sees: its argument and its context, from what earlier tasks handed on.
+
+Rules (features S23 to S26, S29 to S31, S38):
+
+- The argument is the explicit one; else the previous root task's result; for a subtask that of the
+  task it belongs to; ``{}`` for the first. After a parallel block it is a dict by subtask name.
+- A skipped task, and one whose failure is tolerated, hand on what they were given; inside the dict
+  of a block they stand as None.
+- The context is the base context and, in order, what earlier root tasks and the enclosing tasks put
+  under ``dest`` and ``context_vars``. Nothing of a later task or of a parallel sibling is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jobs_flow.workflows import json
+from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.states import TaskStatus
+
+#: Arguments and context members up to this many characters of JSON are copied into the record that
+#: received them; longer ones are recorded as a reference to the record they came from.
+INLINE_LIMIT = 16_384
+
+
+class Handed(Protocol):
+    """What a task handed on; ``storages.records.Input`` is one."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def execution_time(self) -> int | None: ...
+    @property
+    def value(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The argument and context of one task, and the JSON text its record keeps of them."""
+
+    argument: Any
+    context: dict[str, Any]
+    #: Path of the record that ``argument`` stands in when it is passed on unchanged; None: the task's own.
+    source: str | None
+    argument_record: str
+    context_record: str
+    #: Members that ``context_vars`` names and the result does not have.
+    missing: tuple[str, ...] = ()
+
+
+def context_sources(plan: Plan, path: str) -> Iterator[str]:
+    """The paths whose ``dest`` and ``context_vars`` the task at ``path`` sees, earliest first."""
+    ancestors = list(plan.ancestors(path))[::-1]
+    root = ancestors[0] if ancestors else path
+    for other in (*plan.roots[: plan.roots.index(root)], *ancestors):
+        task = plan.nodes[other].task
+        if task.dest or task.context_vars:
+            yield other
+
+
+def argument_source(plan: Plan, path: str) -> str | None:
+    """The path whose result, or whose block's, is the argument of ``path``; None for the first."""
+    node = plan.nodes[path]
+    return node.parent if node.parent is not None else node.preceding
+
+
+def inputs(plan: Plan, path: str) -> tuple[str, ...]:
+    """Every path that a claim of ``path`` must bring the result of, once each."""
+    wanted = dict.fromkeys(context_sources(plan, path))
+    previous = argument_source(plan, path)
+    if previous is not None:
+        wanted[previous] = None
+        if plan.nodes[path].parent is None:
+            wanted.update(dict.fromkeys(plan.descendants(previous)))
+    return tuple(wanted)
+
+
+def result_of(plan: Plan, path: str, handed: Mapping[str, Handed]) -> tuple[Any, str | None]:
+    """What the root task at ``path`` hands on, and the record it stands in (None: a block's dict)."""
+    entry = handed.get(path)
+    if entry is None:
+        return None, None
+    if plan.nodes[path].children and entry.status == TaskStatus.OK:
+        return _block(plan, path, handed), None
+    return (json.decode(entry.value) if entry.value is not None else None), entry.source
+
+
+def _block(plan: Plan, path: str, handed: Mapping[str, Handed]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for child in plan.nodes[path].children:
+        node, entry = plan.nodes[child], handed.get(child)
+        value = None
+        if entry is not None and entry.status == TaskStatus.OK:
+            if node.children:
+                value = _block(plan, child, handed)
+            elif entry.value is not None:
+                value = json.decode(entry.value)
+        result[node.task.name] = value
+    return result
+
+
+def build(
+    plan: Plan,
+    path: str,
+    handed: Mapping[str, Handed],
+    *,
+    base_context: Mapping[str, Any],
+    explicit: str | None,
+) -> Given:
+    """What the task at ``path`` is called with. ``explicit`` is the JSON text of an explicit argument.
+
+    ``base_context`` must be the caller's to give away: its members are handed to the task, not copied.
+    """
+    context: dict[str, Any] = dict(base_context)
+    record: dict[str, Any] = {}
+    missing: list[str] = []
+    for name, value in base_context.items():
+        record[name] = _reference(json.encode(value), value, None)
+    for source in context_sources(plan, path):
+        task, entry = plan.nodes[source].task, handed.get(source)
+        if entry is None or entry.status == TaskStatus.INACTIVE:
+            continue
+        text = entry.value if entry.value is not None else "null"
+        if task.dest:
+            context[task.dest] = json.decode(text)
+            record[task.dest] = _reference(text, context[task.dest], entry)
+        members = json.decode(text) if task.context_vars else None
+        for name in task.context_vars:
+            found = isinstance(members, dict) and name in members
+            context[name] = members[name] if found else None
+            record[name] = _reference(json.encode(context[name]), context[name], entry, name)
+            if not found:
+                missing.append(name)
+    argument, source_path, kept = _argument(plan, path, handed, explicit)
+    return Given(
+        argument=argument,
+        context=context,
+        source=source_path,
+        argument_record=kept,
+        context_record=json.encode(record),
+        missing=tuple(missing),
+    )
+
+
+def _argument(
+    plan: Plan, path: str, handed: Mapping[str, Handed], explicit: str | None
+) -> tuple[Any, str | None, str]:
+    """The argument, the record it stands in, and the text to keep of it."""
+    if explicit is not None:
+        return json.decode(explicit), None, explicit
+    previous = argument_source(plan, path)
+    if previous is None:
+        return {}, None, "{}"
+    node, entry = plan.nodes[path], handed.get(previous)
+    if node.parent is None:
+        value, source = result_of(plan, previous, handed)
+        if source is None:
+            # A block's dict stands in no record of its own, so whoever passes it on keeps it whole.
+            return value, None, json.encode(value)
+    else:
+        value = json.decode(entry.value) if entry is not None and entry.value is not None else None
+        source = entry.source if entry is not None else None
+    text = entry.value if entry is not None and entry.value is not None else "null"
+    return value, source, json.encode(_reference(text, value, entry))
+
+
+def _reference(text: str, value: Any, entry: Handed | None, member: str | None = None) -> Any:
+    """``value`` when it is short or stands nowhere else; else where it stands."""
+    if entry is None or entry.source is None or len(text) <= INLINE_LIMIT:
+        return value
+    reference = {"$ref": entry.source, "executionTime": entry.execution_time, "length": len(text)}
+    return reference if member is None else {**reference, "member": member}

@@ -1,0 +1,143 @@
+"""Workflow names -> generators; the same in every process that imports the same modules (features S1 to S4).
+
+A generator is called with the instance's data and gives tasks; it is called again wherever the tree
+is needed and never stored, so it must give the same tree for the same data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, overload
+
+from jobs_flow.errors import DefinitionError, UnknownWorkflow
+from jobs_flow.workflows.definition import Workflow, parse_tasks
+from jobs_flow.workflows.plan import Plan
+
+Generator = Callable[..., Any]
+G = TypeVar("G", bound=Generator)
+
+
+class Registry:
+    """The workflows that this process knows. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._generators: dict[str, Generator] = {}
+        self._discoverers: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+
+    def register(self, name: str, source: Any) -> None:
+        """Know ``name``; the last registration wins.
+
+        ``source`` is a generator ``fn(data)`` (or ``fn()``, or a coroutine function), or a list of tasks,
+        which is checked at once. Raises ``DefinitionError``.
+        """
+        if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
+            raise DefinitionError(workflow=str(name), path="#", reason="a workflow's name is 1 to 200 printable characters")
+        if not callable(source):
+            tasks = parse_tasks(source, workflow=name)
+            self._set(name, lambda: tasks)
+        else:
+            self._set(name, source)
+
+    def _set(self, name: str, generator: Generator) -> None:
+        with self._lock:
+            self._generators[name] = generator
+
+    def add_discovery(self, discover: Callable[[], None]) -> None:
+        """Have ``discover`` called once, the first time a name is asked for that nobody registered."""
+        with self._lock:
+            self._discoverers.append(discover)
+
+    def discover(self) -> None:
+        """Run the discoveries that have not run yet."""
+        while True:
+            with self._lock:
+                if not self._discoverers:
+                    return
+                discover = self._discoverers.pop(0)
+            discover()
+
+    def names(self) -> list[str]:
+        """Every known name, sorted."""
+        self.discover()
+        with self._lock:
+            return sorted(self._generators)
+
+    def plan(self, name: str, data: Any) -> Plan:
+        """The plan of workflow ``name`` for ``data``. Raises ``UnknownWorkflow`` or ``DefinitionError``.
+
+        The generator gets a copy of ``data``. An exception of the generator's own becomes a ``DefinitionError`` whose cause it is.
+        """
+        generator = self._get(name)
+        try:
+            tasks = _call(generator, copy.deepcopy(data))
+        except DefinitionError:
+            raise
+        except Exception as error:
+            reason = f"the generator raised {type(error).__name__}: {error}"
+            raise DefinitionError(workflow=name, path="#", reason=reason) from error
+        return Plan.of(Workflow.parse(name, tasks))
+
+    def _get(self, name: str) -> Generator:
+        with self._lock:
+            generator = self._generators.get(name)
+        if generator is None:
+            self.discover()
+            with self._lock:
+                generator = self._generators.get(name)
+                known = ", ".join(sorted(self._generators)) or "none"
+            if generator is None:
+                raise UnknownWorkflow(workflow=str(name), known=known)
+        return generator
+
+
+def _call(generator: Generator, data: Any) -> Any:
+    try:
+        takes_data = bool(inspect.signature(generator).parameters)
+    except (TypeError, ValueError):
+        takes_data = True
+    tasks = generator(data) if takes_data else generator()
+    return wait_for(tasks) if inspect.isawaitable(tasks) else tasks
+
+
+def wait_for(awaitable: Awaitable[Any]) -> Any:
+    """The result of an awaitable, from synchronous code; also inside a thread whose event loop is running."""
+
+    async def run() -> Any:
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(run())
+    with ThreadPoolExecutor(1, thread_name_prefix="jobs-flow-await") as pool:
+        return pool.submit(asyncio.run, run()).result()
+
+
+#: Where ``@workflow`` registers; every ``Jobs`` reads it unless it is given a registry of its own.
+default_registry = Registry()
+
+
+@overload
+def workflow(name: str, *, registry: Registry | None = ...) -> Callable[[G], G]: ...
+@overload
+def workflow(name: G) -> G: ...
+def workflow(name: str | G, *, registry: Registry | None = None) -> Any:
+    """Register the decorated generator under ``name``, or under the function's own name.
+
+    ``@workflow("weather_report")`` or ``@workflow``. The function is returned unchanged.
+    """
+    if callable(name):
+        default_registry.register(name.__name__, name)
+        return name
+
+    def decorate(generator: G) -> G:
+        (registry or default_registry).register(name, generator)
+        return generator
+
+    return decorate
