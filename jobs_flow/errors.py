@@ -36,11 +36,11 @@ class JobsFlowError(Exception):
         return str(self)
 
     def to_wire(self) -> dict[str, Any]:
-        """``{"type": code, "payload": {"message": …, attributes that are JSON scalars}}``."""
+        """``{"type": code, "payload": {"message": …, attributes that are JSON scalars, in camelCase}}``."""
         payload: dict[str, Any] = {"message": self.message}
         for name, value in self._attributes.items():
             if value is None or isinstance(value, str | int | float | bool):
-                payload[name] = value
+                payload[_camel(name)] = value
         return {"type": self.code, "payload": payload}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -48,10 +48,13 @@ class JobsFlowError(Exception):
         return _rebuild, (type(self), self._attributes)
 
 
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.title() for part in tail)
+
+
 def _rebuild(cls: type[JobsFlowError], attributes: dict[str, Any]) -> JobsFlowError:
-    error = cls.__new__(cls)
-    JobsFlowError.__init__(error, **attributes)
-    return error
+    return cls(**attributes)
 
 
 class ConfigurationError(JobsFlowError):
@@ -161,8 +164,15 @@ class ExecutionFailed(JobsFlowError):
 
     code = "EXECUTION_FAILED"
 
-    def __init__(self, *, instance_id: str, path: str, reason: str, payload: Any = None) -> None:
-        super().__init__(instance_id=instance_id, path=path, reason=reason, payload=payload)
+    def __init__(
+        self, message: str = "", *, instance_id: str = "", path: str = "#", reason: str = "", payload: Any = None
+    ) -> None:
+        # Celery's result backends rebuild an exception from its message alone.
+        self._given = message
+        super().__init__(instance_id=instance_id, path=path, reason=reason or message, payload=payload)
+
+    def _render(self) -> str:
+        return self._given or super()._render()
 
 
 class SchedulerError(JobsFlowError):

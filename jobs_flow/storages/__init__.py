@@ -1,0 +1,30 @@
+"""Where the records of workflow instances live, chosen by URL."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from jobs_flow.errors import ConfigurationError
+from jobs_flow.storages.base import Storage, Subscription
+from jobs_flow.storages.memory import MemoryStorage
+
+__all__ = ["MemoryStorage", "Storage", "Subscription", "create_storage"]
+
+
+def create_storage(url: str | Storage) -> Storage:
+    """The storage that ``url`` names: ``redis://``, ``rediss://``, ``unix://`` or ``memory://``.
+
+    ``?prefix=`` sets the prefix of every key. Nothing is connected yet. Raises ``ConfigurationError``
+    naming the scheme it does not know (feature S69).
+    """
+    if isinstance(url, Storage):
+        return url
+    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    if scheme in ("redis", "rediss", "unix"):
+        from jobs_flow.storages.redis import RedisStorage
+
+        return RedisStorage(url)
+    if scheme == "memory":
+        return MemoryStorage()
+    known = "redis://, rediss://, unix:// and memory://"
+    raise ConfigurationError(setting="storage", reason=f"{scheme or url!r} is no storage; there are {known}")

@@ -48,8 +48,6 @@ class Given:
     source: str | None
     argument_record: str
     context_record: str
-    #: Members that ``context_vars`` names and the result does not have.
-    missing: tuple[str, ...] = ()
 
 
 def context_sources(plan: Plan, path: str) -> Iterator[str]:
@@ -117,7 +115,6 @@ def build(
     """
     context: dict[str, Any] = dict(base_context)
     record: dict[str, Any] = {}
-    missing: list[str] = []
     for name, value in base_context.items():
         record[name] = _reference(json.encode(value), value, None)
     for source in context_sources(plan, path):
@@ -131,10 +128,8 @@ def build(
         members = json.decode(text) if task.context_vars else None
         for name in task.context_vars:
             found = isinstance(members, dict) and name in members
-            context[name] = members[name] if found else None
+            context[name] = members[name] if found else None  # missing: warned about when the task ended
             record[name] = _reference(json.encode(context[name]), context[name], entry, name)
-            if not found:
-                missing.append(name)
     argument, source_path, kept = _argument(plan, path, handed, explicit)
     return Given(
         argument=argument,
@@ -142,7 +137,6 @@ def build(
         source=source_path,
         argument_record=kept,
         context_record=json.encode(record),
-        missing=tuple(missing),
     )
 
 

@@ -1,0 +1,67 @@
+"""The messages of steps: names, ids, sizes.
+
+A message carries instance id, path and run, nothing of the user's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from celery.canvas import Signature
+
+from jobs_flow.ids import message_id
+from jobs_flow.workflows.plan import Plan
+
+STEP = "jobs_flow.step"
+CANVAS_BEGIN = "jobs_flow.canvas_begin"
+CANVAS_STEP = "jobs_flow.canvas_step"
+CANVAS_JOIN = "jobs_flow.canvas_join"
+CANVAS_END = "jobs_flow.canvas_end"
+
+#: Tasks whose first three arguments are instance id, path and run, and which execute a task.
+STEPS = frozenset({STEP, CANVAS_STEP})
+
+#: Longest chain of sequential tasks in one message.
+SEGMENT_LENGTH = 16
+#: Estimated bytes that the embedded rest of a chain may take, so that the whole message, headers
+#: and base64 included, stays under 8 KiB.
+SEGMENT_BYTES = 5_600
+#: Bytes of one embedded signature beside its path, as Redis carries it (base64 of JSON); measured, rounded up.
+SIGNATURE_BYTES = 420
+#: Characters of the name that monitors show.
+SHADOW_LIMIT = 64
+
+
+def signature(app: Celery, name: str, instance_id: str, path: str, run: int, plan: Plan | None = None) -> Signature:
+    """The immutable signature of one step, with its derived id and the options its task declares."""
+    kind = name.rpartition(".")[2]
+    sig = app.signature(name, args=(instance_id, path, run), immutable=True, task_id=message_id(instance_id, path, run, kind))
+    if plan is not None:
+        sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
+        if path in plan:
+            task = plan.nodes[path].task
+            options = {o: getattr(task, o) for o in ("queue", "priority", "time_limit", "soft_time_limit")}
+            sig.set(**{option: value for option, value in options.items() if value is not None})
+    return sig
+
+
+def size_of(plan: Plan, path: str) -> int:
+    """Estimated bytes of a step's signature embedded in another message."""
+    task = plan.nodes[path].task
+    # JSON escapes what is not ASCII, and base64 adds a third; the path also stands in the shadow name.
+    text = len(json.dumps(path)) + len(json.dumps(f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])) + len(task.queue or "")
+    return SIGNATURE_BYTES + text * 4 // 3
+
+
+def embedded_paths(signature_: Mapping[str, Any]) -> list[str]:
+    """The paths of the steps that publishing a signature (a step, a chain or a group) would start at once."""
+    kind, kwargs = signature_.get("subtask_type"), signature_.get("kwargs") or {}
+    if kind == "group":
+        return [path for member in kwargs.get("tasks", ()) for path in embedded_paths(member)]
+    if kind == "chain":
+        return embedded_paths(kwargs["tasks"][0])
+    args = signature_.get("args") or ()
+    return [args[1]] if len(args) == 3 else []

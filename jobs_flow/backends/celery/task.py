@@ -1,0 +1,148 @@
+"""The Celery tasks that carry steps.
+
+They ignore their results, acknowledge late (the claim makes a second delivery harmless) and are
+named in the plugin, so that workers without any task of ours say so at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+
+from jobs_flow.backends.base import Dispatch
+from jobs_flow.backends.celery import messages
+from jobs_flow.backends.step import Step, run_step
+from jobs_flow.errors import CannotStart, ExecutionFailed, StorageUnavailable
+from jobs_flow.workflows import context, selection
+from jobs_flow.workflows.states import InstanceStatus
+
+if TYPE_CHECKING:
+    from jobs_flow.backends.celery.plugin import CeleryBackend
+
+
+class FlowTask(Task):
+    """Base of our tasks: what must hold whatever the application's defaults are."""
+
+    abstract = True
+    acks_late = True
+    # A child that dies takes its message with it: recovery decides about another try, not the broker.
+    reject_on_worker_lost = False
+    ignore_result = True
+    serializer = "json"
+    throws = (ExecutionFailed,)
+    typing = False
+
+
+def register(app: Celery, backend: CeleryBackend) -> None:
+    """Put the tasks on ``app``."""
+
+    class Step_(FlowTask):
+        name = messages.STEP
+
+        def run(self, instance_id: str, path: str, run: int) -> None:
+            step = _run(self, backend, instance_id, path, run)
+            if step.state != "recorded":
+                # ``ended``: another delivery recorded it and may have died before it published the rest.
+                if step.state != "ended":
+                    raise Ignore()
+                return
+            _go_on(self, backend, instance_id, run, step)
+            if step.error is not None:
+                raise _failure(instance_id, path, step)
+
+    class CanvasBegin(FlowTask):
+        name = messages.CANVAS_BEGIN
+        ignore_result = False
+
+        def run(self, instance_id: str, path: str, run: int) -> None:
+            runtime = backend.runtime
+            header = runtime.header(instance_id)
+            try:
+                runtime.storage.start_run(instance_id, selection.select_all(runtime.plan_of(header)), expect_run=run)
+            except CannotStart:
+                # Delivered twice: the first delivery started this very run.
+                if runtime.header(instance_id).run != run:
+                    raise
+            backend.started(instance_id)
+
+    class CanvasStep(FlowTask):
+        name = messages.CANVAS_STEP
+        ignore_result = False
+
+        def run(self, instance_id: str, path: str, run: int) -> None:
+            step = _run(self, backend, instance_id, path, run)
+            if _is_sequential(path):
+                if step.state not in ("recorded", "ended"):
+                    raise Ignore()
+                if step.error is not None:
+                    raise _failure(instance_id, path, step)
+            # Inside a chord every member returns, whatever became of it: Celery counts members, the join decides.
+
+    class CanvasJoin(FlowTask):
+        name = messages.CANVAS_JOIN
+        ignore_result = False
+
+        def run(self, instance_id: str, path: str, run: int) -> None:
+            if _is_sequential(path):
+                _check_run(backend, instance_id, run)
+
+    class CanvasEnd(FlowTask):
+        name = messages.CANVAS_END
+        ignore_result = False
+
+        def run(self, instance_id: str, path: str, run: int) -> Any:
+            header = _check_run(backend, instance_id, run)
+            plan = backend.runtime.plan_of(header)
+            if not plan.roots:
+                return None
+            last = plan.roots[-1]
+            handed = backend.runtime.storage.get_inputs(instance_id, [last, *plan.descendants(last)])
+            return context.result_of(plan, last, handed)[0]
+
+    for cls in (Step_, CanvasBegin, CanvasStep, CanvasJoin, CanvasEnd):
+        cls.__module__ = __name__
+        app.register_task(cls())
+
+
+def _run(task: Task, backend: CeleryBackend, instance_id: str, path: str, run: int) -> Step:
+    try:
+        return run_step(backend.runtime, instance_id, path, run, worker=str(task.request.hostname))
+    except StorageUnavailable as error:
+        # Nothing is known about this task without its record: put the message back for later.
+        raise Reject(error, requeue=True) from error
+
+
+def _go_on(task: Task, backend: CeleryBackend, instance_id: str, run: int, step: Step) -> None:
+    """Leave what follows to Celery when the rest of the chain says the same as the storage; else publish it."""
+    rest = task.request.chain
+    expected = messages.embedded_paths(rest[-1]) if rest else []
+    if step.error is None and step.queued and set(expected) == set(step.queued):
+        return
+    task.request.chain = None
+    if step.queued and step.plan is not None:
+        backend.dispatch_patiently(Dispatch(instance_id, run, step.plan, step.queued))
+
+
+def _is_sequential(path: str) -> bool:
+    """Whether ``path`` is a root task, so that nothing of its run goes on beside it."""
+    return path.count(".") == 1
+
+
+def _failure(instance_id: str, path: str, step: Step) -> ExecutionFailed:
+    error = step.error or {}
+    # Celery logs what its tasks raise: the type is for everyone, the message stays in the record.
+    return ExecutionFailed(instance_id=instance_id, path=path, reason=error.get("type", "it failed"))
+
+
+def _check_run(backend: CeleryBackend, instance_id: str, run: int) -> Any:
+    header = backend.runtime.header(instance_id)
+    if header.run != run:
+        raise Ignore()
+    if header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED):
+        error = header.error or {}
+        reason = error.get("type") or header.status
+        raise ExecutionFailed(instance_id=instance_id, path=error.get("path", "#"), reason=reason)
+    return header
+

@@ -1,0 +1,188 @@
+"""The reading half of the facade: instances, tasks, logs, results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jobs_flow import aio
+from jobs_flow.backends.runtime import Runtime
+from jobs_flow.errors import ExecutionFailed, InstanceNotFound, TaskNotFound, WaitTimeout
+from jobs_flow.storages.base import Storage
+from jobs_flow.storages.records import Instance, Json, Snapshot
+from jobs_flow.workflows import context
+from jobs_flow.workflows.states import InstanceStatus
+
+#: Seconds between looks at an instance while nothing is heard of it.
+WAIT_STEP = 5.0
+
+
+def instance_view(instance: Instance) -> dict[str, Any]:
+    """An instance as the wire, the API and users see it, in camelCase; times in epoch milliseconds."""
+    return {
+        "id": instance.id,
+        "workflow": instance.workflow,
+        "name": instance.name,
+        "realm": instance.realm,
+        "data": instance.data,
+        "ephemeral": instance.ephemeral,
+        "status": instance.status,
+        "run": instance.run,
+        "progress": instance.progress,
+        "counts": dict(instance.counts),
+        "error": instance.error,
+        "createdAt": instance.created_at,
+        "updatedAt": instance.updated_at,
+        "startedAt": instance.started_at,
+        "finishedAt": instance.finished_at,
+    }
+
+
+class Queries:
+    """What may be asked; every method reads the storage and changes nothing."""
+
+    runtime: Runtime
+
+    @property
+    def storage(self) -> Storage:
+        """The storage; made on first use."""
+        return self.runtime.storage
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await aio.in_thread(function, *args, **kwargs)
+
+    def describe(self, workflow: str, data: Json = None) -> list[dict[str, Any]]:
+        """The tree of a workflow for ``data``: nested ``{"name", "description", "path", "children"}``."""
+        return self.runtime.registry.plan(workflow, data).describe()
+
+    def get_all_paths(self, workflow: str, data: Json = None) -> list[str]:
+        """Every path of a workflow for ``data``, in pre-order."""
+        return list(self.runtime.registry.plan(workflow, data).nodes)
+
+    def get_workflow(self, instance_id: str) -> dict[str, Any]:
+        """An instance; see ``instance_view``. Raises ``InstanceNotFound``."""
+        return instance_view(self.runtime.header(instance_id))
+
+    def get_all_workflows(
+        self,
+        realm: str | None = None,
+        status: str | None = None,
+        workflow: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Instances, newest first, at most ``limit``; ``after`` is the id of the last one of the page before."""
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            ids = self.storage.list_ids(realm=realm, after=after, limit=limit)
+            for instance in self.storage.get_instances(ids):
+                if instance is None or status not in (None, instance.status):
+                    continue
+                if workflow in (None, instance.workflow):
+                    found.append(instance_view(instance))
+            if len(ids) < limit:
+                break
+            after = ids[-1]
+        return found[:limit]
+
+    def snapshot(self, instance_id: str) -> Snapshot:
+        """Header, tree and all task views as of one moment. Raises ``InstanceNotFound``."""
+        snapshot = self.storage.snapshot(instance_id)
+        if snapshot is None:
+            raise InstanceNotFound(instance_id=instance_id)
+        return snapshot
+
+    def get_tasks_statuses(self, instance_id: str) -> dict[str, dict[str, Any]]:
+        """The task views by path, in pre-order (``storages.records.TASK_VIEW``)."""
+        return self.snapshot(instance_id).tasks
+
+    def get_task(self, instance_id: str, path: str) -> dict[str, Any]:
+        """One full record: its view, and argument, context, updaters, source, traceback, worker.
+
+        An argument or context member that stands in another record, unchanged since, is given in
+        full; one that has been replaced there stays a ``{"$ref": path, "executionTime", "length"}``.
+        Raises ``InstanceNotFound`` or ``TaskNotFound``.
+        """
+        record = self.storage.get_task(instance_id, path)
+        if record is None:
+            header = self.runtime.header(instance_id)
+            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=path)
+        record["argument"] = self._resolve(instance_id, record["argument"])
+        if isinstance(record["context"], dict):
+            members = record["context"].items()
+            record["context"] = {name: self._resolve(instance_id, member) for name, member in members}
+        return record
+
+    def _resolve(self, instance_id: str, value: Any) -> Any:
+        if not isinstance(value, dict) or not {"$ref", "executionTime", "length"} <= value.keys() or len(value) > 4:
+            return value
+        origin = self.storage.get_task(instance_id, value["$ref"])
+        if origin is None or origin["executionTime"] != value["executionTime"]:
+            return value
+        held = origin["body"] if origin["status"] == "ok" else origin["argument"]
+        if "member" not in value:
+            return held
+        return held.get(value["member"]) if isinstance(held, dict) else None
+
+    def get_logs(self, instance_id: str, path: str) -> list[str]:
+        """The log lines of a task, oldest first. Raises ``InstanceNotFound`` or ``TaskNotFound``."""
+        lines = self.storage.get_logs(instance_id, [path])[path]
+        if not lines:
+            self.get_task(instance_id, path)
+        return lines
+
+    def get_result(self, instance_id: str) -> Json:
+        """What the last root task handed on; None before it did. Raises ``InstanceNotFound``."""
+        header = self.runtime.header(instance_id)
+        plan = self.runtime.shape_of(header)
+        if not plan.roots:
+            return None
+        last = plan.roots[-1]
+        return context.result_of(plan, last, self.storage.get_inputs(instance_id, [last, *plan.descendants(last)]))[0]
+
+    def wait(self, instance_id: str, timeout: float | None = None) -> Json:
+        """The last result, when the run has ended.
+
+        Raises ``ExecutionFailed`` with the failing path and its payload, ``WaitTimeout`` after ``timeout``
+        seconds, ``InstanceNotFound`` when there is no such instance (any more).
+        """
+        header = self._wait(instance_id, timeout)
+        if header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED):
+            error = header.error or {"message": f"the run is {header.status}"}
+            raise ExecutionFailed(
+                instance_id=instance_id, path=error.get("path", "#"), reason=error["message"], payload=error
+            )
+        return self.get_result(instance_id)
+
+    def _wait(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
+        """The header, when run ``run`` (any, if None) has ended."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for header in self._headers(instance_id, deadline):
+            started = header.run > 0 and header.run >= (run or 0)
+            if (started and header.status != InstanceStatus.WORKING) or header.run > (run or header.run):
+                return header
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeout(instance_id=instance_id, timeout=timeout or 0.0, status=header.status)
+        raise AssertionError("unreachable: the headers of an instance do not end")
+
+    def _headers(self, instance_id: str, deadline: float | None) -> Iterator[Instance]:
+        """The header, again whenever something happened to the instance."""
+        while True:
+            header = self.runtime.header(instance_id)
+            yield header
+            left = WAIT_STEP if deadline is None else min(WAIT_STEP, max(0.0, deadline - time.monotonic()))
+            self.storage.wait_events(instance_id, header.seq, left)
+
+    aget_workflow = aio.twin(get_workflow)
+    aget_all_workflows = aio.twin(get_all_workflows)
+    adescribe = aio.twin(describe)
+    aget_all_paths = aio.twin(get_all_paths)
+    asnapshot = aio.twin(snapshot)
+    aget_tasks_statuses = aio.twin(get_tasks_statuses)
+    aget_task = aio.twin(get_task)
+    aget_logs = aio.twin(get_logs)
+    aget_result = aio.twin(get_result)
+    await_result = aio.twin(wait)
+
+

@@ -1,0 +1,335 @@
+"""Records in Redis or Valkey: one Lua script a transition, so a transition is one atomic round trip.
+
+Keys, behind a configurable prefix (features, key layout): ``workflow_<id>`` the header and
+``workflowTask_<id>_<path>`` a record, hashes whose values are JSON; ``logs_<id>_<path>`` a list of
+lines; and of our own ``workflowState_<id>`` (counters, joins, clock), ``workflowTree_<id>``,
+``workflowEvents_<id>`` (a stream whose entry ids are the sequence numbers; also the name of the
+channel each event is published on), ``workflows`` and ``workflowsRealm_<realm>`` (sorted sets).
+
+Scripts are sent by hash and loaded again when the server has lost them (a restart, SCRIPT FLUSH).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+from jobs_flow.errors import CannotStart, ConfigurationError, InstanceExists, InstanceNotFound, StorageUnavailable
+from jobs_flow.storages import redis_codec as codec
+from jobs_flow.storages.base import Storage
+from jobs_flow.storages.records import (
+    EVENTS_KEPT,
+    LOG_LINES_KEPT,
+    VIEW_BODY_LIMIT,
+    Claim,
+    Completed,
+    Event,
+    Flow,
+    Input,
+    Instance,
+    NewInstance,
+    Outcome,
+    RunSelection,
+    Snapshot,
+    Started,
+)
+from jobs_flow.storages.redis_live import RedisSubscription
+
+#: Seconds. A worker that waits longer than this for its storage would hold its message for nothing.
+CONNECT_TIMEOUT = 5.0
+SOCKET_TIMEOUT = 30.0
+
+
+class RedisStorage(Storage):
+    """Records in one Redis or Valkey server.
+
+    ``url``: ``redis://``, ``rediss://`` or ``unix://``; redis-py's query parameters, and ``prefix``, are understood.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "") -> None:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        self.prefix = query.pop("prefix", prefix)
+        self.url = urlunsplit(parts._replace(query=urlencode(query)))
+        self.label = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        try:
+            self._client: redis.Redis = redis.Redis.from_url(self.url, **_options(query))
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(setting="storage", reason=f"{self.label}: {error}") from error
+
+    # -- instances ---------------------------------------------------------------------------
+
+    def create_instance(self, new: NewInstance) -> Instance:
+        """Write the header and an ``inactive`` record for each path."""
+        tree = codec.encode(new.tree), codec.encode(list(new.paths))
+        # Indexed first: an id that leads to nothing is passed over by readers, a record that nothing leads to would stay for ever.
+        with self._reporting():
+            pipe = self._client.pipeline(transaction=False)
+            score = time.time_ns() // 1_000_000
+            pipe.zadd(self._key("workflows"), {new.id: score}, nx=True)
+            if new.realm:
+                pipe.zadd(self._key(f"workflowsRealm_{new.realm}"), {new.id: score}, nx=True)
+            pipe.execute()
+        created = self._run("create", new.id, codec.counted(codec.header_fields(new)), *tree, codec.counted(new.paths))
+        if created is None:
+            raise InstanceExists(instance_id=new.id)
+        return codec.instance(new.id, created)
+
+    def get_instance(self, instance_id: str) -> Instance | None:
+        """The header, or None."""
+        return self.get_instances([instance_id])[0]
+
+    def get_instances(self, instance_ids: Sequence[str]) -> list[Instance | None]:
+        """The headers in the order asked for, in one round trip."""
+        with self._reporting():
+            pipe = self._client.pipeline(transaction=False)
+            for instance_id in instance_ids:
+                pipe.hgetall(self._key(f"workflow_{instance_id}"))
+                pipe.hmget(self._key(f"workflowState_{instance_id}"), codec.STATE_FIELDS)
+            replies = pipe.execute()
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        return [
+            codec.instance(instance_id, (header, counts)) if header else None
+            for instance_id, (header, counts) in zip(instance_ids, pairs, strict=True)
+        ]
+
+    def list_ids(self, *, realm: str | None = None, after: str | None = None, limit: int = 100) -> list[str]:
+        """Ids in order of creation, newest first."""
+        key = self._key(f"workflowsRealm_{realm}" if realm else "workflows")
+        with self._reporting():
+            start = 0
+            if after is not None:
+                rank = self._client.zrevrank(key, after)
+                if rank is None:
+                    return []
+                start = int(rank) + 1
+            return [member.decode() for member in self._client.zrevrange(key, start, start + limit - 1)]
+
+    def get_tree(self, instance_id: str) -> list[dict[str, Any]] | None:
+        """The description the instance was created with, or None."""
+        with self._reporting():
+            text = self._client.hget(self._key(f"workflowTree_{instance_id}"), "tree")
+        return codec.decode(text) if text is not None else None
+
+    # -- runs and tasks ----------------------------------------------------------------------
+
+    def start_run(self, instance_id: str, selection: RunSelection, *, expect_run: int | None = None) -> Started:
+        """Begin a run."""
+        joins = [part for path, count in selection.joins.items() for part in (path, str(count))]
+        reply = self._run(
+            "start",
+            instance_id,
+            "" if expect_run is None else str(expect_run),
+            selection.argument or "",
+            codec.counted(selection.paths),
+            codec.counted(selection.heads),
+            codec.counted(joins),
+        )
+        match reply[0].decode():
+            case "gone":
+                raise InstanceNotFound(instance_id=instance_id)
+            case "working":
+                raise CannotStart(instance_id=instance_id, path="#", reason="a run is going on")
+            case "run":
+                reason = f"run {expect_run} was asked for, the next one is {int(reply[1])}"
+                raise CannotStart(instance_id=instance_id, path="#", reason=reason)
+        return Started(int(reply[1]), int(reply[2]))
+
+    def revert_run(self, instance_id: str, run: int, error: Mapping[str, Any]) -> bool:
+        """Undo the start of a run of which nothing was published or claimed."""
+        return bool(self._run("revert", instance_id, str(run), codec.encode(error)))
+
+    def claim(
+        self,
+        instance_id: str,
+        path: str,
+        run: int,
+        *,
+        token: str,
+        worker: str,
+        revision: int | None,
+        inputs: Sequence[str],
+    ) -> Claim:
+        """Take a queued task."""
+        known = "" if revision is None else str(revision)
+        reply = self._run("claim", instance_id, path, str(run), token, worker, known, codec.counted(inputs))
+        return codec.claim(instance_id, reply)
+
+    def complete(
+        self, instance_id: str, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow
+    ) -> Completed:
+        """Record an outcome once, count it down in its blocks, and queue what follows."""
+        joins = [part for block, tolerated in flow.joins for part in (block, "1" if tolerated else "")]
+        reply = self._run(
+            "complete",
+            instance_id,
+            path,
+            str(run),
+            token or "",
+            *codec.outcome_fields(outcome),
+            codec.counted(outcome.logs),
+            codec.counted(flow.children),
+            codec.counted(flow.subtree),
+            codec.counted(joins),
+            flow.following or "",
+        )
+        if not reply[0]:
+            return Completed(recorded=False)
+        return Completed(
+            recorded=True,
+            seq=int(reply[1]),
+            finished=codec.decode(reply[2]) if reply[2] else None,
+            queued=tuple(path.decode() for path in reply[3]),
+        )
+
+    def set_progress(
+        self, instance_id: str, path: str, run: int, *, token: str, value: float | None, text: str | None
+    ) -> bool:
+        """Record progress of a running task."""
+        parts = ["" if part is None else codec.encode(part) for part in (value, text)]
+        return bool(self._run("write", instance_id, path, str(run), token, *parts, codec.counted(())))
+
+    def append_logs(self, instance_id: str, path: str, run: int, *, token: str, lines: Sequence[str]) -> bool:
+        """Append log lines of a running task."""
+        return bool(self._run("write", instance_id, path, str(run), token, "", "", codec.counted(lines)))
+
+    def add_event(self, instance_id: str, data: Mapping[str, Any]) -> int | None:
+        """Append an event that changes no record."""
+        reply = self._run("event", instance_id, codec.encode(data))
+        return int(reply) if reply is not None else None
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def snapshot(self, instance_id: str) -> Snapshot | None:
+        """Header, tree and all task views as of one sequence number."""
+        reply = self._run("snapshot", instance_id)
+        if reply is None:
+            return None
+        return Snapshot(codec.instance(instance_id, reply[0]), codec.decode(reply[1]), codec.decode(reply[2]))
+
+    def get_task(self, instance_id: str, path: str) -> dict[str, Any] | None:
+        """One record, decoded."""
+        with self._reporting():
+            fields = self._client.hgetall(self._key(f"workflowTask_{instance_id}_{path}"))
+        return codec.task(fields) if fields else None
+
+    def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:
+        """What each of the paths hands on."""
+        return codec.inputs(self._run("inputs", instance_id, codec.counted(paths)))
+
+    def get_logs(self, instance_id: str, paths: Sequence[str], *, last: int | None = None) -> dict[str, list[str]]:
+        """Log lines by path, oldest first."""
+        if last == 0:
+            return {path: [] for path in paths}
+        with self._reporting():
+            pipe = self._client.pipeline(transaction=False)
+            for path in paths:
+                pipe.lrange(self._key(f"logs_{instance_id}_{path}"), -(last or 0), -1)
+            replies = pipe.execute()
+        return {path: [line.decode() for line in lines] for path, lines in zip(paths, replies, strict=True)}
+
+    def events(self, instance_id: str, since: int) -> list[Event] | None:
+        """The events after number ``since``, in order; None when some of them are no longer kept."""
+        with self._reporting():
+            pipe = self._client.pipeline(transaction=True)
+            pipe.xrange(self._key(f"workflowEvents_{instance_id}"), min=f"{since + 1}-0")
+            pipe.hget(self._key(f"workflowState_{instance_id}"), "seq")
+            entries, latest = pipe.execute()
+        found = codec.events(entries)
+        if found:
+            return found if found[0].seq == since + 1 else None
+        return [] if int(latest or 0) <= since else None
+
+    def wait_events(self, instance_id: str, since: int, timeout: float) -> list[Event] | None:
+        """Like ``events``, but waits up to ``timeout`` seconds for the first one; [] when none came."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.events(instance_id, since)
+            left = deadline - time.monotonic()
+            if found or found is None or left <= 0:
+                return found
+            # A block longer than the socket's own time limit would be taken for a dead connection.
+            block = max(1, int(1000 * min(left, SOCKET_TIMEOUT / 3)))
+            with self._reporting():
+                self._client.xread({self._key(f"workflowEvents_{instance_id}"): f"{since}-0"}, count=1, block=block)
+
+    def subscribe(self) -> RedisSubscription:
+        """A new subscription, to be used from the running event loop."""
+        return RedisSubscription(self.url, prefix=self._key("workflowEvents_"))
+
+    # -- the storage itself ------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Raise ``StorageUnavailable`` if the storage cannot be used."""
+        with self._reporting():
+            self._client.ping()
+
+    def close(self) -> None:
+        """Free connections."""
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+    def _key(self, name: str) -> str:
+        return self.prefix + name
+
+    def _run(self, script: str, instance_id: str, *arguments: str | list[str]) -> Any:
+        flat: list[str] = [self.prefix, instance_id]
+        for argument in arguments:
+            if isinstance(argument, str):
+                flat.append(argument)
+            else:
+                flat.extend(argument)
+        with self._reporting():
+            return self._scripts[script](keys=[self._key(f"workflow_{instance_id}")], args=flat)
+
+    @cached_property
+    def _scripts(self) -> dict[str, Callable[..., Any]]:
+        return dict(_load_scripts(self._client))
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except UNAVAILABLE as error:
+            raise StorageUnavailable(storage=self.label, reason=f"{type(error).__name__}: {error}") from error
+        except redis.exceptions.ResponseError as error:
+            if not str(error).startswith(UNAVAILABLE_ANSWERS):
+                raise
+            raise StorageUnavailable(storage=self.label, reason=str(error)) from error
+
+
+#: The server cannot be reached, or answers that it cannot serve now.
+UNAVAILABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError)
+UNAVAILABLE_ANSWERS = ("OOM", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "MISCONF", "CLUSTERDOWN")
+
+
+def _options(query: Mapping[str, str]) -> dict[str, Any]:
+    """Connection options, as far as the URL does not set them."""
+    defaults: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        # Transitions compare and set, so one that is sent twice changes nothing the second time.
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 3),
+    }
+    return {name: value for name, value in defaults.items() if name not in query}
+
+
+def _load_scripts(client: redis.Redis) -> Iterable[tuple[str, Script]]:
+    folder = files("jobs_flow.storages").joinpath("lua")
+    limits = {"EVENTS_KEPT": EVENTS_KEPT, "LOG_LINES_KEPT": LOG_LINES_KEPT, "VIEW_BODY_LIMIT": VIEW_BODY_LIMIT}
+    prelude = "".join(f"local {name} = {value}\n" for name, value in limits.items())
+    prelude += folder.joinpath("common.lua").read_text("utf-8")
+    for name in ("create", "start", "revert", "claim", "complete", "write", "event", "inputs", "snapshot"):
+        yield name, client.register_script(prelude + folder.joinpath(f"{name}.lua").read_text("utf-8"))

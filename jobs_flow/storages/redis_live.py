@@ -1,0 +1,124 @@
+"""Live events of Redis for one event loop: a channel per instance on one connection.
+
+Publish/subscribe is prompt and forgetful; after a reconnect every watched instance is reported as
+``(id, None)``, and the reader fills the gap from the stream by sequence number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import redis.asyncio
+import redis.exceptions
+
+from jobs_flow.storages.records import Event
+
+logger = logging.getLogger("jobs_flow.storage")
+
+#: Seconds between attempts to reach a server that has gone.
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class RedisSubscription:
+    """See ``storages.base.Subscription``."""
+
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self._prefix = prefix
+        self._client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=5, health_check_interval=25)
+        self._pubsub = self._client.pubsub()
+        self._watched: set[str] = set()
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+        self._queue: asyncio.Queue[tuple[str, Event | None]] = asyncio.Queue()
+        self._reader: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+
+    async def add(self, instance_id: str) -> None:
+        """Start receiving; returns when the server has confirmed it.
+
+        While the server is away it returns at once: the instance is subscribed to, and reported, on reconnect.
+        """
+        self._watched.add(instance_id)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="jobs-flow-subscription")
+        if not self._connected.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._connected.wait(), 2)
+            return
+        confirmed = self._confirmed.setdefault(instance_id, asyncio.get_running_loop().create_future())
+        try:
+            await self._pubsub.subscribe(self._prefix + instance_id)
+            await asyncio.wait_for(asyncio.shield(confirmed), 5)
+        except (redis.exceptions.RedisError, OSError, TimeoutError):
+            # The reader notices the same loss, reconnects, and reports the instance.
+            self._confirmed.pop(instance_id, None)
+
+    async def remove(self, instance_id: str) -> None:
+        """Stop receiving."""
+        self._watched.discard(instance_id)
+        if self._connected.is_set():
+            with contextlib.suppress(redis.exceptions.RedisError, OSError):
+                await self._pubsub.unsubscribe(self._prefix + instance_id)
+
+    async def next(self) -> tuple[str, Event | None]:
+        """The next ``(instance id, event)``."""
+        return await self._queue.get()
+
+    async def aclose(self) -> None:
+        """Stop, and free the connection."""
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+            self._reader = None
+        with contextlib.suppress(redis.exceptions.RedisError, OSError):
+            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+            await self._client.aclose()
+
+    async def _read(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._connect()
+                failures = 0
+                while True:
+                    # A time limit lets the client check a silent connection's health.
+                    message = await self._pubsub.get_message(timeout=10)
+                    if message is not None:
+                        self._receive(message)
+            except (redis.exceptions.RedisError, OSError) as error:
+                self._connected.clear()
+                delay = RETRY_DELAYS[min(failures, len(RETRY_DELAYS) - 1)]
+                logger.warning("the event subscription was lost (%s), trying again in %s s", type(error).__name__, delay)
+                failures += 1
+                await asyncio.sleep(delay)
+
+    async def _connect(self) -> None:
+        """A fresh connection with every watched channel; whatever was missed is reported."""
+        with contextlib.suppress(redis.exceptions.RedisError, OSError):
+            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        self._pubsub = self._client.pubsub()
+        # A pub/sub connection needs at least one channel; this one carries nothing.
+        await self._pubsub.subscribe(self._prefix, *(self._prefix + name for name in self._watched))
+        while True:
+            message = await self._pubsub.get_message(timeout=5)
+            if message is None:
+                raise redis.exceptions.ConnectionError("the subscription was not confirmed")
+            self._receive(message)
+            if message["type"] == "subscribe" and message["data"] >= len(self._watched) + 1:
+                break
+        self._connected.set()
+        for instance_id in self._watched:
+            self._queue.put_nowait((instance_id, None))
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        instance_id = message["channel"].decode().removeprefix(self._prefix)
+        if message["type"] == "subscribe":
+            confirmed = self._confirmed.pop(instance_id, None)
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_result(None)
+        elif message["type"] == "message" and instance_id in self._watched:
+            number, _, text = message["data"].partition(b" ")
+            self._queue.put_nowait((instance_id, Event.parse(int(number), text)))

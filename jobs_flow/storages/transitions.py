@@ -1,0 +1,208 @@
+"""What each operation of a storage does to the records of one instance: arithmetic, nothing else.
+
+No I/O, no clock, no lock: a function takes the state, the time and what happened, changes the state and
+gives what the event of it says (``records.Event``), or None when the state does not admit it. All that
+can be wrong with the input is found before the first change, so a refusal or an error changes nothing.
+``MemoryStorage`` adds locks and streams to it; the scripts of the Redis storage do the same in the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
+from jobs_flow.storages.records import VIEW_BODY_LIMIT, Flow, Input, Outcome, RunSelection
+from jobs_flow.workflows.states import ENDED, PASSED, InstanceStatus, TaskStatus
+
+_UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+
+def start(state: State, selection: RunSelection, now: int) -> Data:
+    """Begin a run."""
+    number = state.run + 1
+    fresh = {path: Record(run=number) for path in selection.paths}
+    for path in selection.heads:
+        head = fresh[path]
+        head.status, head.queued_at, head.argument = TaskStatus.QUEUED, now, selection.argument
+    state.records |= fresh
+    state.run, state.status = number, InstanceStatus.WORKING
+    state.started_at, state.finished_at, state.error = now, None, None
+    state.outstanding, state.failures = dict(selection.joins), {}
+    if not selection.heads:
+        state.status, state.finished_at = InstanceStatus.DONE, now
+    return {"run": number, "reset": True}
+
+
+def revert(state: State, run: int, error: Mapping[str, Any]) -> Data | None:
+    """Undo the start of a run of which nothing was claimed."""
+    if run != state.run or state.status is not InstanceStatus.WORKING:
+        return None
+    selected = {path: record for path, record in state.records.items() if record.run == run}
+    if any(record.status not in (TaskStatus.INACTIVE, TaskStatus.QUEUED) for record in selected.values()):
+        return None
+    state.error = encode(error)
+    state.records |= {path: Record(run=run) for path in selected}
+    state.status = InstanceStatus.INACTIVE
+    return {"run": run, "reset": True}
+
+
+def refusal(state: State, path: str, run: int, revision: int | None) -> str | None:
+    """Why the path cannot be claimed, one of ``records.REFUSALS``; None when it can be."""
+    record = state.records.get(path)
+    if record is None:
+        return "gone"
+    if run != state.run or run != record.run:
+        return "stale"
+    if revision != state.revision:
+        return "header"
+    if state.status is not InstanceStatus.WORKING:
+        return "halted"
+    if record.status in ENDED:
+        return "ended"
+    return {TaskStatus.INACTIVE: "early", TaskStatus.RUNNING: "running"}.get(record.status)
+
+
+def grant(state: State, path: str, *, token: str, worker: str, now: int) -> Data:
+    """Give a queued task to the holder of ``token``."""
+    record = state.records[path]
+    record.status, record.execution_time = TaskStatus.RUNNING, now
+    record.attempt += 1
+    record.token, record.worker = token, worker
+    running = {"status": record.status.value, "executionTime": now, "attempt": record.attempt}
+    return {"run": state.run, "tasks": {path: running}}
+
+
+def inputs(state: State, paths: Iterable[str]) -> dict[str, Input]:
+    """What the paths hand on; a path without a record is left out."""
+    return {path: _input(state, record) for path in paths if (record := state.records.get(path))}
+
+
+def _input(state: State, record: Record) -> Input:
+    source = None if record.source is None else state.records.get(record.source)
+    if source is None:
+        return Input(record.status.value, record.source, None, None)
+    value = source.body if source.status is TaskStatus.OK else source.argument
+    return Input(record.status.value, record.source, source.execution_time, value)
+
+
+def progress(state: State, path: str, value: float | None, text: str | None) -> Data:
+    """Note the progress of a running task; None leaves that part as it is."""
+    record, change = state.records[path], Data()
+    if value is not None:
+        record.progress = change["progress"] = value
+    if text is not None:
+        record.progress_text = change["progressText"] = text
+    return {"run": state.run, "tasks": {path: change}}
+
+
+def log(state: State, path: str, lines: Iterable[str]) -> Data:
+    """Append to the log of a running task."""
+    record = state.records[path]
+    entry = record.write_logs(lines)
+    return {"run": state.run, "tasks": {path: {"logCount": record.log_count}}, "logs": {path: entry}}
+
+
+@dataclass(slots=True)
+class Completion:
+    """What an outcome led to."""
+
+    data: Data
+    queued: list[str] = field(default_factory=list)
+    finished: str | None = None
+
+
+def complete(
+    state: State, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow, now: int
+) -> Completion | None:
+    """Record an outcome, count it down and queue what follows; the numbers are those of ``Storage.complete``."""
+    record = state.held(path, run, token)
+    if record is None:
+        return None
+    failed = outcome.status in _UNSUCCESSFUL and not outcome.tolerated
+    error = encode({**(outcome.error or {}), "path": path}) if failed and state.error is None else state.error
+
+    tasks = {path: _end(record, outcome, now)}  # 1
+    state.error = error
+    result = Completion({"run": run, "tasks": tasks})
+    if outcome.logs:
+        result.data["logs"] = {path: record.write_logs(outcome.logs)}
+        tasks[path]["logCount"] = record.log_count
+
+    if record.status is TaskStatus.OK:  # 2
+        result.queued = state.selected(flow.children)
+    elif not failed:  # 3
+        for skipped in state.selected(flow.subtree):
+            state.records[skipped].status, state.records[skipped].source = TaskStatus.SKIPPED, outcome.source
+            tasks[skipped] = {"status": TaskStatus.SKIPPED.value}
+    if not result.queued:  # 4, 5
+        failures = _join(state, flow.joins, [path] if failed else [])
+        if failures is not None:
+            result.queued = [] if failures or flow.following is None else state.selected([flow.following])
+            if not result.queued:
+                _finish(state, result, now)
+    for queued in result.queued:
+        state.records[queued].status, state.records[queued].queued_at = TaskStatus.QUEUED, now
+        tasks[queued] = {"status": TaskStatus.QUEUED.value, "queuedAt": now}
+    return result
+
+
+def _end(record: Record, outcome: Outcome, now: int) -> Data:
+    """Write an outcome into its record; gives the change of its view."""
+    status = TaskStatus(outcome.status)
+    duration = None if record.execution_time is None else now - record.execution_time
+    change: Data = {"status": status.value, "finishedAt": now, "duration": duration}
+    error = encode(outcome.error) if status in _UNSUCCESSFUL and outcome.error is not None else None
+    if status is TaskStatus.OK:
+        change["progress"] = 1.0
+        if outcome.body is not None:
+            change["bodySize"] = size = len(outcome.body.encode())
+            if size <= VIEW_BODY_LIMIT:
+                change["body"] = decode(outcome.body)
+    elif status in _UNSUCCESSFUL:
+        change["error"] = decode(error)
+
+    record.status, record.finished_at, record.duration = status, now, duration
+    record.body, record.error = (outcome.body if status is TaskStatus.OK else None), error
+    # A signal does not know the argument; the one that a head was started with stays then.
+    record.argument = record.argument if outcome.argument is None else outcome.argument
+    record.context, record.updaters = outcome.context, outcome.updaters
+    record.source, record.traceback, record.tolerated = outcome.source, outcome.traceback, outcome.tolerated
+    record.token = None
+    if status is TaskStatus.OK:
+        record.progress = 1.0
+    return change
+
+
+def _join(state: State, joins: Sequence[tuple[str, bool]], failures: list[str]) -> list[str] | None:
+    """Count an ended subtree down in its blocks: the failures that go beyond them, None when one still waits."""
+    for block, tolerated in joins:
+        if block not in state.outstanding:
+            continue
+        state.outstanding[block] -= 1
+        failures = state.failures[block] = state.failures.get(block, []) + failures
+        if state.outstanding[block] != 0:
+            return None
+        if tolerated:
+            for path in failures:
+                state.records[path].tolerated = True
+            failures = []
+    return failures
+
+
+def _finish(state: State, result: Completion, now: int) -> None:
+    """End the run."""
+    records = state.records.values()
+    statuses = {record.status for record in records}
+    if TaskStatus.CANCELLED in statuses and TaskStatus.FAILED not in statuses:
+        state.status = InstanceStatus.CANCELLED
+    elif any(record.status in _UNSUCCESSFUL and not record.tolerated for record in records):
+        state.status = InstanceStatus.FAILED
+    elif all(record.status in PASSED or record.tolerated for record in records):
+        state.status = InstanceStatus.DONE
+    else:
+        state.status = InstanceStatus.INACTIVE
+    state.finished_at = now
+    result.finished = state.status.value
+    result.data["instance"] = {"status": result.finished, "finishedAt": now, "error": decode(state.error)}
