@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -54,6 +55,7 @@ class Job:
         self.context = context
         self._storage = storage
         self._token = token
+        self._record = (workflow_id, path, run)
         self._allowance = float(PROGRESS_RATE)
         self._refilled = time.monotonic()
 
@@ -71,24 +73,18 @@ class Job:
         if isinstance(value, str):
             value, text = None, value
         if value is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise InvalidArgument(argument="progress", reason=f"it is a number from 0 to 1, not {value!r}")
-            value = float(value)
+            value = _share(value)
         if value is None and text is None:
             return
         if self._may_write() or value == 1:
-            self._write(lambda: self._storage.set_progress(
-                self.workflow_id, self.path, self.run, token=self._token, value=value,
-                text=None if text is None else str(text)[:LINE_LIMIT],
-            ))  # fmt: skip
+            kept = None if text is None else str(text)[:LINE_LIMIT]
+            self._write(partial(self._storage.set_progress, *self._record, token=self._token, value=value, text=kept))
 
     def log(self, *lines: object) -> None:
         """Append lines to the task's log. Text with line breaks becomes several lines."""
         split = [part[:LINE_LIMIT] for line in lines for part in str(line).splitlines() or [""]]
         if split:
-            self._write(lambda: self._storage.append_logs(
-                self.workflow_id, self.path, self.run, token=self._token, lines=split
-            ))  # fmt: skip
+            self._write(partial(self._storage.append_logs, *self._record, token=self._token, lines=split))
 
     def __getattr__(self, name: str) -> Any:
         context = self.__dict__.get("context")
@@ -105,10 +101,16 @@ class Job:
         self._allowance -= 1
         return True
 
-    def _write(self, write: Any) -> None:
+    def _write(self, write: Callable[[], bool]) -> None:
         # A report that is lost costs a watcher a line; failing the task for it would cost its work.
         try:
             if not write():
                 logger.debug("%s %s no longer holds its task; a report was left out", self.workflow_id, self.path)
         except StorageUnavailable as error:
             logger.warning("%s %s: a report was lost: %s", self.workflow_id, self.path, error.code)
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidArgument(argument="progress", reason=f"it is a number from 0 to 1, not {value!r}")
+    return float(value)

@@ -184,5 +184,3 @@ class Queries:
     aget_logs = aio.twin(get_logs)
     aget_result = aio.twin(get_result)
     await_result = aio.twin(wait)
-
-

@@ -42,5 +42,5 @@ class Backend(ABC):
         """The storage URL that the backend's configuration names, if any."""
 
     def canvas(self, instance_id: str, plan: Plan, run: int) -> Any:
-        """The whole run as something the backend's users compose. Raises ``NotImplementedError`` where there is none."""
+        """The whole run as something users compose. Raises ``NotImplementedError`` where there is none."""
         raise NotImplementedError(f"the {self.name} backend has no canvas")

@@ -54,7 +54,7 @@ def call_task(function: Callable[..., Any], argument: Any, job: Job) -> Any:
     return _drain(result, job) if inspect.isgenerator(result) else result
 
 
-def _drain(steps: Generator[Any, None, Any], job: Job) -> Any:
+def _drain(steps: Generator[Any, Any, Any], job: Job) -> Any:
     while True:
         try:
             step = next(steps)

@@ -68,9 +68,7 @@ class Runtime:
         plan = self.registry.plan(header.workflow, header.data)
         if plan.fingerprint != header.fingerprint:
             tree = self.storage.get_tree(header.id) or []
-            raise DefinitionChanged(
-                workflow=header.workflow, instance_id=header.id, path=first_difference(plan, tree)
-            )
+            raise DefinitionChanged(workflow=header.workflow, instance_id=header.id, path=first_difference(plan, tree))
         with self._lock:
             self._plans[key] = (header, plan)
             for stale in [k for k in self._plans if k[0] == header.id and k != key]:

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from jobs_flow.backends.calling import call, call_task
@@ -118,9 +119,7 @@ def _claim(
             plan, problem = runtime.shape_of(header), error
 
 
-def _execute(
-    runtime: Runtime, header: Instance, plan: Plan, node: Node, claim: Claim, token: str, run: int
-) -> Outcome:
+def _execute(runtime: Runtime, header: Instance, plan: Plan, node: Node, claim: Claim, token: str, run: int) -> Outcome:
     """Condition, function and hooks of one task: the outcome to record."""
     task, path = node.task, node.path
     given = context.build(
@@ -136,13 +135,13 @@ def _execute(
         context=given.context,
     )
     passed_on = given.source if given.source is not None else path
-    received = {"argument": given.argument_record, "context": given.context_record}
+    ended = partial(Outcome, argument=given.argument_record, context=given.context_record)
     try:
         if task.condition is not None and not call(task.condition, given.argument, job):
-            return Outcome(TaskStatus.SKIPPED, source=passed_on, **received)
+            return ended(TaskStatus.SKIPPED, source=passed_on)
         if task.task is None:
             body = given.argument_record if given.source is None else None
-            return Outcome(TaskStatus.OK, body=body, source=passed_on, logs=_completion(task, given.argument), **received)
+            return ended(TaskStatus.OK, body=body, source=passed_on, logs=_completion(task, given.argument))
         started = time.perf_counter()
         result = call_task(task.task, given.argument, job)
         logger.debug("%s %s took %.1f ms", header.id, path, 1000 * (time.perf_counter() - started))
@@ -151,7 +150,7 @@ def _execute(
         if _ends_the_process(error):
             raise
         tolerated = task.on_failure == "continue"
-        return _failed(error, source=passed_on if tolerated else None, tolerated=tolerated, **received)
+        return _failed(error, ended, source=passed_on if tolerated else None, tolerated=tolerated)
     missing = [name for name in task.context_vars if not (isinstance(result, dict) and name in result)]
     if missing:
         logger.warning("%s %s: its result has no %s for context_vars", header.id, path, ", ".join(missing))
@@ -160,7 +159,7 @@ def _execute(
             call(task.debug, result, given.context)
         except Exception as error:
             logger.warning("%s %s: its debug function raised %s", header.id, path, type(error).__name__)
-    return Outcome(TaskStatus.OK, body=body, source=path, logs=_completion(task, result), **received)
+    return ended(TaskStatus.OK, body=body, source=path, logs=_completion(task, result))
 
 
 def _completion(task: Any, result: Any) -> tuple[str, ...]:
@@ -175,7 +174,13 @@ def _completion(task: Any, result: Any) -> tuple[str, ...]:
     return tuple(line[:LINE_LIMIT] for line in str(said).splitlines()) if said is not None else ()
 
 
-def _failed(error: BaseException, *, source: str | None = None, tolerated: bool = False, **received: str) -> Outcome:
+def _failed(
+    error: BaseException,
+    ended: Callable[..., Outcome] = Outcome,
+    *,
+    source: str | None = None,
+    tolerated: bool = False,
+) -> Outcome:
     """The outcome of an exception (feature S48)."""
     message = (str(error) or type(error).__name__)[:MESSAGE_LIMIT]
     payload: Any = error.payload if isinstance(error, Failure) else message
@@ -184,14 +189,13 @@ def _failed(error: BaseException, *, source: str | None = None, tolerated: bool 
     except NotJson as problem:
         body = json.encode(f"{message} ({problem})")
     code = error.code if isinstance(error, JobsFlowError) else "EXECUTION_FAILED"
-    return Outcome(
+    return ended(
         TaskStatus.FAILED,
         body=body,
         source=source,
         error={"code": code, "type": type(error).__name__, "message": _printable(message)},
         traceback=_printable("".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]),
         tolerated=tolerated,
-        **received,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from jobs_flow.errors import ConfigurationError
@@ -11,7 +12,7 @@ from jobs_flow.storages.memory import MemoryStorage
 __all__ = ["MemoryStorage", "Storage", "Subscription", "create_storage"]
 
 
-def create_storage(url: str | Storage) -> Storage:
+def create_storage(url: Any) -> Storage:
     """The storage that ``url`` names: ``redis://``, ``rediss://``, ``unix://`` or ``memory://``.
 
     ``?prefix=`` sets the prefix of every key. Nothing is connected yet. Raises ``ConfigurationError``

@@ -22,6 +22,7 @@ from jobs_flow.storages.records import (
     Completed,
     Event,
     Flow,
+    Input,
     Instance,
     NewInstance,
     Outcome,

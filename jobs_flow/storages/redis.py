@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -72,7 +72,7 @@ class RedisStorage(Storage):
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header and an ``inactive`` record for each path."""
         tree = codec.encode(new.tree), codec.encode(list(new.paths))
-        # Indexed first: an id that leads to nothing is passed over by readers, a record that nothing leads to would stay for ever.
+        # Indexed first: readers pass over an id that leads to nothing, but nothing would lead to a lone record.
         with self._reporting():
             pipe = self._client.pipeline(transaction=False)
             score = time.time_ns() // 1_000_000
@@ -112,8 +112,9 @@ class RedisStorage(Storage):
                 rank = self._client.zrevrank(key, after)
                 if rank is None:
                     return []
-                start = int(rank) + 1
-            return [member.decode() for member in self._client.zrevrange(key, start, start + limit - 1)]
+                start = cast(int, rank) + 1
+            members = cast("list[bytes]", self._client.zrevrange(key, start, start + limit - 1))
+        return [member.decode() for member in members]
 
     def get_tree(self, instance_id: str) -> list[dict[str, Any]] | None:
         """The description the instance was created with, or None."""
@@ -220,7 +221,7 @@ class RedisStorage(Storage):
     def get_task(self, instance_id: str, path: str) -> dict[str, Any] | None:
         """One record, decoded."""
         with self._reporting():
-            fields = self._client.hgetall(self._key(f"workflowTask_{instance_id}_{path}"))
+            fields = cast("dict[bytes, bytes]", self._client.hgetall(self._key(f"workflowTask_{instance_id}_{path}")))
         return codec.task(fields) if fields else None
 
     def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:

@@ -91,7 +91,9 @@ class RedisSubscription:
             except (redis.exceptions.RedisError, OSError) as error:
                 self._connected.clear()
                 delay = RETRY_DELAYS[min(failures, len(RETRY_DELAYS) - 1)]
-                logger.warning("the event subscription was lost (%s), trying again in %s s", type(error).__name__, delay)
+                logger.warning(
+                    "the event subscription was lost (%s), trying again in %s s", type(error).__name__, delay
+                )
                 failures += 1
                 await asyncio.sleep(delay)
 

@@ -128,7 +128,9 @@ def build(
         members = json.decode(text) if task.context_vars else None
         for name in task.context_vars:
             found = isinstance(members, dict) and name in members
-            context[name] = members[name] if found else None  # missing: warned about when the task ended
+            context[name] = (
+                members[name] if members is not None and found else None
+            )  # missing: warned about when the task ended
             record[name] = _reference(json.encode(context[name]), context[name], entry, name)
     argument, source_path, kept = _argument(plan, path, handed, explicit)
     return Given(
@@ -140,9 +142,7 @@ def build(
     )
 
 
-def _argument(
-    plan: Plan, path: str, handed: Mapping[str, Handed], explicit: str | None
-) -> tuple[Any, str | None, str]:
+def _argument(plan: Plan, path: str, handed: Mapping[str, Handed], explicit: str | None) -> tuple[Any, str | None, str]:
     """The argument, the record it stands in, and the text to keep of it."""
     if explicit is not None:
         return json.decode(explicit), None, explicit

@@ -31,8 +31,20 @@ ON_FAILURE = ("stop", "continue")
 
 #: Members of the job handle, which a ``dest`` would hide from ``job.<dest>``.
 RESERVED_NAMES = frozenset(
-    "context previous_context workflow_id path run log progress update_context cancelled heartbeat "
-    "save_instance attempt".split()
+    [
+        "context",
+        "previous_context",
+        "workflow_id",
+        "path",
+        "run",
+        "log",
+        "progress",
+        "update_context",
+        "cancelled",
+        "heartbeat",
+        "save_instance",
+        "attempt",
+    ]
 )
 
 
@@ -98,13 +110,13 @@ class Task(_Options):
         subtasks = parse_tasks(form.subtasks, workflow=workflow, path=own)
         if form.task is None and not subtasks:
             raise wrong("it has neither a function nor subtasks", own)
-        options = {name: getattr(form.task, name, None) for name in CELERY_OPTIONS if getattr(form, name) is None}
-        return replace(
-            form,
-            subtasks=subtasks,
-            context_vars=tuple(form.context_vars),
-            **{name: value for name, value in options.items() if isinstance(value, str | int | float)},
-        )
+        checked = replace(form, subtasks=subtasks, context_vars=tuple(form.context_vars))
+        for name in CELERY_OPTIONS:
+            # An existing Celery task brings its own options along.
+            inherited = getattr(form.task, name, None)
+            if getattr(form, name) is None and isinstance(inherited, str | int | float):
+                object.__setattr__(checked, name, inherited)
+        return checked
 
 
 #: The positional spelling ``Task("load", load, dest="x")`` puts name and function first.
@@ -137,13 +149,12 @@ def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
         raise wrong("an asynchronous generator cannot return a result; use a coroutine and job.progress()")
     if isinstance(task.context_vars, str) or not all(isinstance(v, str) for v in task.context_vars):
         raise wrong("context_vars is a list of names")
-    for name in (task.dest, *task.context_vars):
-        if name is None:
-            continue
-        if not isinstance(name, str) or not name:
-            raise wrong(f"dest is a name, not {name!r}")
-        if name in RESERVED_NAMES:
-            raise wrong(f"dest {name!r} is a member of the job handle; choose another name")
+    members: list[Any] = [member for member in (task.dest, *task.context_vars) if member is not None]
+    for member in members:
+        if not isinstance(member, str) or not member:
+            raise wrong(f"dest is a name, not {member!r}")
+        if member in RESERVED_NAMES:
+            raise wrong(f"dest {member!r} is a member of the job handle; choose another name")
     if task.on_failure not in ON_FAILURE:
         raise wrong(f"on_failure is one of {', '.join(ON_FAILURE)}, not {task.on_failure!r}")
     if not isinstance(task.description, str):

@@ -30,14 +30,15 @@ class Registry:
         self._discoverers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
 
-    def register(self, name: str, source: Any) -> None:
+    def register(self, name: Any, source: Any) -> None:
         """Know ``name``; the last registration wins.
 
         ``source`` is a generator ``fn(data)`` (or ``fn()``, or a coroutine function), or a list of tasks,
         which is checked at once. Raises ``DefinitionError``.
         """
         if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
-            raise DefinitionError(workflow=str(name), path="#", reason="a workflow's name is 1 to 200 printable characters")
+            reason = "a workflow's name is 1 to 200 printable characters"
+            raise DefinitionError(workflow=str(name), path="#", reason=reason)
         if not callable(source):
             tasks = parse_tasks(source, workflow=name)
             self._set(name, lambda: tasks)
@@ -71,7 +72,8 @@ class Registry:
     def plan(self, name: str, data: Any) -> Plan:
         """The plan of workflow ``name`` for ``data``. Raises ``UnknownWorkflow`` or ``DefinitionError``.
 
-        The generator gets a copy of ``data``. An exception of the generator's own becomes a ``DefinitionError`` whose cause it is.
+        The generator gets a copy of ``data``. An exception of its own becomes a ``DefinitionError``
+        whose cause it is.
         """
         generator = self._get(name)
         try:

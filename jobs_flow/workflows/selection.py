@@ -41,7 +41,7 @@ def select_from(plan: Plan, path: str, statuses: Mapping[str, str], argument: st
     while following is not None:
         selected += [following, *plan.descendants(following)]
         following = plan.nodes[following].following
-    joins = {above: 1 for above in plan.ancestors(path)}
+    joins = dict.fromkeys(plan.ancestors(path), 1)
     if joins:
         # The siblings do not run again, yet the flow goes on after the block: they must have passed.
         for sibling in _outside(plan, path):
@@ -52,7 +52,7 @@ def select_from(plan: Plan, path: str, statuses: Mapping[str, str], argument: st
 def select_one(plan: Plan, path: str, statuses: Mapping[str, str], argument: str | None = None) -> RunSelection:
     """This task alone; what ran before it is used, not run again (feature S20). Raises ``Blocked``."""
     _gate(plan, path, statuses)
-    return RunSelection((path,), (path,), {above: 1 for above in plan.ancestors(path)}, argument)
+    return RunSelection((path,), (path,), dict.fromkeys(plan.ancestors(path), 1), argument)
 
 
 def _joins(plan: Plan, selected: Iterable[str]) -> dict[str, int]:

@@ -38,7 +38,9 @@ SHADOW_LIMIT = 64
 def signature(app: Celery, name: str, instance_id: str, path: str, run: int, plan: Plan | None = None) -> Signature:
     """The immutable signature of one step, with its derived id and the options its task declares."""
     kind = name.rpartition(".")[2]
-    sig = app.signature(name, args=(instance_id, path, run), immutable=True, task_id=message_id(instance_id, path, run, kind))
+    sig = app.signature(
+        name, args=(instance_id, path, run), immutable=True, task_id=message_id(instance_id, path, run, kind)
+    )
     if plan is not None:
         sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
         if path in plan:

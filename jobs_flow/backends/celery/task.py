@@ -145,4 +145,3 @@ def _check_run(backend: CeleryBackend, instance_id: str, run: int) -> Any:
         reason = error.get("type") or header.status
         raise ExecutionFailed(instance_id=instance_id, path=error.get("path", "#"), reason=reason)
     return header
-
