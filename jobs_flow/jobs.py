@@ -138,9 +138,10 @@ class Jobs(Queries):
     ) -> str:
         """Make an instance, and start it when ``execute``; its id.
 
-        Inside a transaction of the index's database everything waits for the commit. With ``execute`` the id is given whatever
-        becomes of the start: an instance that could not be started stays ``inactive`` and its ``error`` says why.
-        Raises ``UnknownWorkflow``, ``DefinitionError``, ``NotJson``, ``InvalidArgument``, ``StorageUnavailable``; nothing is stored then.
+        Inside a transaction of the index's database everything waits for the commit. With ``execute``
+        the id is given whatever becomes of the start: an instance that could not be started stays
+        ``inactive`` and its ``error`` says why. Raises ``UnknownWorkflow``, ``DefinitionError``, ``NotJson``,
+        ``InvalidArgument``, ``StorageUnavailable``; nothing is stored then.
         """
         plan = self.registry.plan(workflow, data)
         new = NewInstance(
@@ -203,9 +204,9 @@ class Jobs(Queries):
         return self._start(instance_id, argument, select, path=from_path)
 
     def execute_one_task(self, instance_id: str, path: str, argument: Json | _Missing = MISSING) -> RunHandle:
-        """Run one task with what ran before it; ``#`` runs all. An explicit argument, falsy ones too, replaces the previous result.
+        """Run one task with what ran before it; ``#`` runs all.
 
-        Raises as ``execute_all_tasks`` does.
+        An explicit argument, falsy ones too, replaces the previous result. Raises as ``execute_all_tasks`` does.
         """
         if path == paths.ROOT:
             return self.execute_all_tasks(instance_id, argument)

@@ -127,9 +127,11 @@ class Storage(ABC):
 
         ``revision`` is that of the header the caller built its plan from; when it is None or not the
         stored one the answer is ``header`` and nothing changes. Refusals are checked in this order:
-        gone, stale, header, halted, then by the record's status (``inactive``: early). A granted claim carries ``inputs``,
-        one ``Input`` for each path asked for (``status`` of that record; value and execution time of
-        the record its ``source`` names: the ``body`` of an ok record, the ``argument`` of any other).
+        gone, stale (of the instance or the record), header, halted, then by the record's status
+        (``inactive``: early). A claim that was granted to this very token is granted again: its answer
+        was lost. A granted claim carries ``inputs``, one ``Input`` for each path asked for (``status`` of
+        that record; value and execution time of the record its ``source`` names: the ``body`` of an ok
+        record, the ``argument`` of any other).
         """
 
     @abstractmethod
@@ -138,25 +140,26 @@ class Storage(ABC):
     ) -> Completed:
         """Record an outcome once, count it down in its blocks, and queue what follows.
 
-        Needs the record to be ``running`` under ``token``. With ``token=None`` (a signal reports what the step cannot)
-        it may be ``queued`` or ``running`` under any token. The run must be the instance's present run, and the
-        instance ``working``.
+        Needs the record to be ``running`` under ``token``. With ``token=None`` (a signal reports what the
+        step cannot) it may be ``queued`` or ``running`` under any token. The run must be the instance's
+        present run, and the instance ``working``.
 
         Then, with "selected" meaning that a record carries this run number and is ``inactive``:
 
-        1. The record gets the outcome, ``finishedAt``, ``duration`` (since executionTime, None without one), its log lines;
-           an ok outcome gets progress 1.0. A failure that is not tolerated and is the run's first becomes the instance's ``error``:
-           ``{**outcome.error, "path": path}``.
+        1. The record gets the outcome, ``finishedAt``, ``duration`` (since executionTime, None without
+           one) and its log lines; an ok outcome gets progress 1.0. The run's first failure that is not
+           tolerated becomes the instance's ``error``: ``{**outcome.error, "path": path}``.
         2. ok: its selected ``flow.children`` are queued; if there was one, that is all.
-        3. Not ok: skipped, or a tolerated failure, marks the selected part of ``flow.subtree`` ``skipped`` with the outcome's source.
-        4. The subtree has ended, as failed if the outcome is failed or cancelled and not tolerated. For each of ``flow.joins``, innermost
-           first: its counter goes down by one (a block without a counter in this run is passed through); a failed subtree is noted on it;
-           if others are outstanding, stop here. At zero, the block's own subtree has ended: failed if anything noted on it failed and its
-           failure is not tolerated.
-        5. Beyond the outermost block: if the subtree failed, or there is no selected ``flow.following``, the run is over; else that path is queued.
-        6. A finished run sets ``finished_at`` and the status: ``cancelled`` if a task is cancelled and none failed; ``failed`` if the last
-           subtree failed, or (for a run that did not fail) a failure remains that was not tolerated; ``done`` if every task
-           is ok, skipped or tolerated; else ``inactive`` (a run of some tasks only).
+        3. Not ok: the selected part of ``flow.subtree`` becomes ``skipped`` with the outcome's source.
+        4. The subtree has ended, with as many failures as nothing tolerates. For each of ``flow.joins``,
+           innermost first: its counter goes down by one (a block without a counter in this run is passed
+           through) and the failures are noted on it; if others are outstanding, stop here. At zero the
+           block's own subtree has ended, with all failures noted on it, or none if it tolerates them.
+        5. Beyond the outermost block: if failures are left, or there is no selected ``flow.following``,
+           the run is over; else that path is queued.
+        6. A finished run sets ``finished_at`` and the status: ``cancelled`` if a task is cancelled and
+           none failed; ``failed`` if any failure remains that is not tolerated; ``inactive`` if tasks are
+           (a run of some tasks only); else ``done``.
 
         One event with all of it.
         """

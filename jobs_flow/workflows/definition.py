@@ -31,20 +31,10 @@ ON_FAILURE = ("stop", "continue")
 
 #: Members of the job handle, which a ``dest`` would hide from ``job.<dest>``.
 RESERVED_NAMES = frozenset(
-    [
-        "context",
-        "previous_context",
-        "workflow_id",
-        "path",
-        "run",
-        "log",
-        "progress",
-        "update_context",
-        "cancelled",
-        "heartbeat",
-        "save_instance",
-        "attempt",
-    ]
+    {
+        *("context", "previous_context", "workflow_id", "path", "run", "attempt"),
+        *("log", "progress", "update_context", "cancelled", "heartbeat", "save_instance"),
+    }
 )
 
 

@@ -37,10 +37,8 @@ SHADOW_LIMIT = 64
 
 def signature(app: Celery, name: str, instance_id: str, path: str, run: int, plan: Plan | None = None) -> Signature:
     """The immutable signature of one step, with its derived id and the options its task declares."""
-    kind = name.rpartition(".")[2]
-    sig = app.signature(
-        name, args=(instance_id, path, run), immutable=True, task_id=message_id(instance_id, path, run, kind)
-    )
+    ident = message_id(instance_id, path, run, name.rpartition(".")[2])
+    sig = app.signature(name, args=(instance_id, path, run), immutable=True, task_id=ident)
     if plan is not None:
         sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
         if path in plan:
@@ -65,5 +63,5 @@ def embedded_paths(signature_: Mapping[str, Any]) -> list[str]:
         return [path for member in kwargs.get("tasks", ()) for path in embedded_paths(member)]
     if kind == "chain":
         return embedded_paths(kwargs["tasks"][0])
-    args = signature_.get("args") or ()
+    args: tuple[Any, ...] = tuple(signature_.get("args") or ())
     return [args[1]] if len(args) == 3 else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 from celery import Celery, current_app, group
 from celery.backends.base import DisabledBackend
@@ -53,18 +53,18 @@ class CeleryBackend(Backend):
     def app(self) -> Celery:
         """The application; without one given, Celery's current one."""
         if self._app is None:
-            self._app = current_app._get_current_object()
+            self._app = cast(Celery, cast(Any, current_app)._get_current_object())
         return self._app
 
     def install(self, runtime: Runtime) -> None:
         """Register tasks and signals on the application, set defaults, find ``workflows`` modules later."""
         self.runtime = runtime
         app = self.app
-        app.add_defaults(DEFAULTS)
+        app.add_defaults(lambda: DEFAULTS)
         previous = getattr(app, "_jobs_flow", None)
         if previous is not None:
             signals.disconnect(previous._receivers)
-        app._jobs_flow = self
+        vars(app)["_jobs_flow"] = self
         task.register(app, self)
         self._receivers = signals.connect(self)
         discovery.install(app, runtime.registry)
@@ -93,7 +93,7 @@ class CeleryBackend(Backend):
                 batch = getattr(producer, "batch", None)
                 with batch(PUBLISH_BATCH) if batch and len(canvases) > 1 else nullcontext():
                     whole.apply_async(producer=producer, add_to_parent=False)
-        except (OperationalError, OSError, *self.app.connection_for_write().connection_errors) as error:
+        except (OperationalError, OSError) as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}") from error
 
     def dispatch_patiently(self, work: Dispatch) -> None:

@@ -6,7 +6,7 @@ named in the plugin, so that workers without any task of ours say so at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
@@ -21,8 +21,12 @@ from jobs_flow.workflows.states import InstanceStatus
 if TYPE_CHECKING:
     from jobs_flow.backends.celery.plugin import CeleryBackend
 
+    _Task = Task[..., Any]
+else:
+    _Task = Task
 
-class FlowTask(Task):
+
+class FlowTask(_Task):
     """Base of our tasks: what must hold whatever the application's defaults are."""
 
     abstract = True
@@ -38,7 +42,7 @@ class FlowTask(Task):
 def register(app: Celery, backend: CeleryBackend) -> None:
     """Put the tasks on ``app``."""
 
-    class Step_(FlowTask):
+    class RunStep(FlowTask):
         name = messages.STEP
 
         def run(self, instance_id: str, path: str, run: int) -> None:
@@ -101,12 +105,12 @@ def register(app: Celery, backend: CeleryBackend) -> None:
             handed = backend.runtime.storage.get_inputs(instance_id, [last, *plan.descendants(last)])
             return context.result_of(plan, last, handed)[0]
 
-    for cls in (Step_, CanvasBegin, CanvasStep, CanvasJoin, CanvasEnd):
+    for cls in (RunStep, CanvasBegin, CanvasStep, CanvasJoin, CanvasEnd):
         cls.__module__ = __name__
         app.register_task(cls())
 
 
-def _run(task: Task, backend: CeleryBackend, instance_id: str, path: str, run: int) -> Step:
+def _run(task: FlowTask, backend: CeleryBackend, instance_id: str, path: str, run: int) -> Step:
     try:
         return run_step(backend.runtime, instance_id, path, run, worker=str(task.request.hostname))
     except StorageUnavailable as error:
@@ -114,9 +118,9 @@ def _run(task: Task, backend: CeleryBackend, instance_id: str, path: str, run: i
         raise Reject(error, requeue=True) from error
 
 
-def _go_on(task: Task, backend: CeleryBackend, instance_id: str, run: int, step: Step) -> None:
+def _go_on(task: FlowTask, backend: CeleryBackend, instance_id: str, run: int, step: Step) -> None:
     """Leave what follows to Celery when the rest of the chain says the same as the storage; else publish it."""
-    rest = task.request.chain
+    rest = cast("list[Any]", task.request.chain or [])
     expected = messages.embedded_paths(rest[-1]) if rest else []
     if step.error is None and step.queued and set(expected) == set(step.queued):
         return
