@@ -182,7 +182,7 @@ def _failed(
     tolerated: bool = False,
 ) -> Outcome:
     """The outcome of an exception (feature S48)."""
-    message = (str(error) or type(error).__name__)[:MESSAGE_LIMIT]
+    message = _printable((str(error) or type(error).__name__)[:MESSAGE_LIMIT])
     payload: Any = error.payload if isinstance(error, Failure) else message
     try:
         body = json.encode(payload, "the failure's payload")
@@ -193,7 +193,7 @@ def _failed(
         TaskStatus.FAILED,
         body=body,
         source=source,
-        error={"code": code, "type": type(error).__name__, "message": _printable(message)},
+        error={"code": code, "type": type(error).__name__, "message": message},
         traceback=_printable("".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]),
         tolerated=tolerated,
     )

@@ -150,7 +150,8 @@ class Storage(ABC):
            one) and its log lines; an ok outcome gets progress 1.0. The run's first failure that is not
            tolerated becomes the instance's ``error``: ``{**outcome.error, "path": path}``.
         2. ok: its selected ``flow.children`` are queued; if there was one, that is all.
-        3. Not ok: the selected part of ``flow.subtree`` becomes ``skipped`` with the outcome's source.
+        3. Skipped, or a tolerated failure: the selected part of ``flow.subtree`` becomes ``skipped``, with
+           the outcome's source.
         4. The subtree has ended, with as many failures as nothing tolerates. For each of ``flow.joins``,
            innermost first: its counter goes down by one (a block without a counter in this run is passed
            through) and the failures are noted on it; if others are outstanding, stop here. At zero the

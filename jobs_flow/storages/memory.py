@@ -143,11 +143,13 @@ class MemoryStorage(Storage):
             state = self._states.get(instance_id)
             if state is None:
                 return Claim("gone")
-            refusal = transitions.refusal(state, path, run, revision)
+            refusal = transitions.refusal(state, path, run, token=token, revision=revision)
             if refusal is not None:
                 return Claim(refusal, header=state.header() if refusal == "header" else None)
             now = self._now(state)
-            self._publish(state, transitions.grant(state, path, token=token, worker=worker, now=now), now)
+            data = transitions.grant(state, path, token=token, worker=worker, now=now)
+            if data is not None:
+                self._publish(state, data, now)
             record = state.records[path]
             return Claim(
                 "granted",
@@ -155,7 +157,7 @@ class MemoryStorage(Storage):
                 argument=record.argument,
                 inputs=transitions.inputs(state, inputs),
                 attempt=record.attempt,
-                execution_time=now,
+                execution_time=record.execution_time or now,
             )
 
     def complete(

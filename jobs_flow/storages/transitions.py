@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
 from jobs_flow.storages.records import VIEW_BODY_LIMIT, Flow, Input, Outcome, RunSelection
-from jobs_flow.workflows.states import ENDED, PASSED, InstanceStatus, TaskStatus
+from jobs_flow.workflows.states import ENDED, InstanceStatus, TaskStatus
 
 _UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
 
@@ -48,8 +48,8 @@ def revert(state: State, run: int, error: Mapping[str, Any]) -> Data | None:
     return {"run": run, "reset": True}
 
 
-def refusal(state: State, path: str, run: int, revision: int | None) -> str | None:
-    """Why the path cannot be claimed, one of ``records.REFUSALS``; None when it can be."""
+def refusal(state: State, path: str, run: int, *, token: str, revision: int | None) -> str | None:
+    """Why the path cannot be claimed under ``token``, one of ``records.REFUSALS``; None when it can be."""
     record = state.records.get(path)
     if record is None:
         return "gone"
@@ -61,12 +61,17 @@ def refusal(state: State, path: str, run: int, revision: int | None) -> str | No
         return "halted"
     if record.status in ENDED:
         return "ended"
-    return {TaskStatus.INACTIVE: "early", TaskStatus.RUNNING: "running"}.get(record.status)
+    if record.status is TaskStatus.RUNNING:
+        # Granted to this very token before: whoever asks again has not heard the answer.
+        return None if record.token == token else "running"
+    return "early" if record.status is TaskStatus.INACTIVE else None
 
 
-def grant(state: State, path: str, *, token: str, worker: str, now: int) -> Data:
-    """Give a queued task to the holder of ``token``."""
+def grant(state: State, path: str, *, token: str, worker: str, now: int) -> Data | None:
+    """Give a queued task to the holder of ``token``; None when it has it already."""
     record = state.records[path]
+    if record.status is TaskStatus.RUNNING:
+        return None
     record.status, record.execution_time = TaskStatus.RUNNING, now
     record.attempt += 1
     record.token, record.worker = token, worker
@@ -152,19 +157,19 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     """Write an outcome into its record; gives the change of its view."""
     status = TaskStatus(outcome.status)
     duration = None if record.execution_time is None else now - record.execution_time
-    change: Data = {"status": status.value, "finishedAt": now, "duration": duration}
     error = encode(outcome.error) if status in _UNSUCCESSFUL and outcome.error is not None else None
+    change: Data = {"status": status.value, "finishedAt": now, "duration": duration}
     if status is TaskStatus.OK:
         change["progress"] = 1.0
-        if outcome.body is not None:
-            change["bodySize"] = size = len(outcome.body.encode())
-            if size <= VIEW_BODY_LIMIT:
-                change["body"] = decode(outcome.body)
-    elif status in _UNSUCCESSFUL:
+    if error is not None:
         change["error"] = decode(error)
+    if outcome.body is not None:
+        change["bodySize"] = size = len(outcome.body.encode())
+        if size <= VIEW_BODY_LIMIT:
+            change["body"] = decode(outcome.body)
 
     record.status, record.finished_at, record.duration = status, now, duration
-    record.body, record.error = (outcome.body if status is TaskStatus.OK else None), error
+    record.body, record.error = outcome.body, error
     # A signal does not know the argument; the one that a head was started with stays then.
     record.argument = record.argument if outcome.argument is None else outcome.argument
     record.context, record.updaters = outcome.context, outcome.updaters
@@ -199,10 +204,8 @@ def _finish(state: State, result: Completion, now: int) -> None:
         state.status = InstanceStatus.CANCELLED
     elif any(record.status in _UNSUCCESSFUL and not record.tolerated for record in records):
         state.status = InstanceStatus.FAILED
-    elif all(record.status in PASSED or record.tolerated for record in records):
-        state.status = InstanceStatus.DONE
     else:
-        state.status = InstanceStatus.INACTIVE
+        state.status = InstanceStatus.INACTIVE if TaskStatus.INACTIVE in statuses else InstanceStatus.DONE
     state.finished_at = now
     result.finished = state.status.value
     result.data["instance"] = {"status": result.finished, "finishedAt": now, "error": decode(state.error)}

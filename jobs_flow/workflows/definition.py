@@ -25,6 +25,8 @@ ALIASES = {
 
 #: Options handed to Celery with the message of a task.
 CELERY_OPTIONS = ("queue", "priority", "time_limit", "soft_time_limit")
+#: Those that an existing Celery task has as attributes; its queue is a matter of ``task_routes``.
+INHERITED_OPTIONS = ("priority", "time_limit", "soft_time_limit")
 
 #: What happens to the flow when a task fails.
 ON_FAILURE = ("stop", "continue")
@@ -101,7 +103,7 @@ class Task(_Options):
         if form.task is None and not subtasks:
             raise wrong("it has neither a function nor subtasks", own)
         checked = replace(form, subtasks=subtasks, context_vars=tuple(form.context_vars))
-        for name in CELERY_OPTIONS:
+        for name in INHERITED_OPTIONS:
             # An existing Celery task brings its own options along.
             inherited = getattr(form.task, name, None)
             if getattr(form, name) is None and isinstance(inherited, str | int | float):

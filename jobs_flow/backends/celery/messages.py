@@ -13,6 +13,7 @@ from celery import Celery
 from celery.canvas import Signature
 
 from jobs_flow.ids import message_id
+from jobs_flow.workflows.definition import CELERY_OPTIONS, Task
 from jobs_flow.workflows.plan import Plan
 
 STEP = "jobs_flow.step"
@@ -42,10 +43,18 @@ def signature(app: Celery, name: str, instance_id: str, path: str, run: int, pla
     if plan is not None:
         sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
         if path in plan:
-            task = plan.nodes[path].task
-            options = {o: getattr(task, o) for o in ("queue", "priority", "time_limit", "soft_time_limit")}
-            sig.set(**{option: value for option, value in options.items() if value is not None})
+            sig.set(**_options(app, plan.nodes[path].task))
     return sig
+
+
+def _options(app: Celery, task: Task) -> dict[str, Any]:
+    """The Celery options that a task declares; an existing Celery task goes where ``task_routes`` sends it."""
+    options = {name: getattr(task, name) for name in CELERY_OPTIONS if getattr(task, name) is not None}
+    existing = getattr(task.task, "name", None)
+    if "queue" not in options and existing and hasattr(task.task, "apply_async"):
+        route = app.amqp.router.lookup_route(existing) or {}
+        options |= {name: route[name] for name in ("queue", "priority") if name in route and name not in options}
+    return options
 
 
 def size_of(plan: Plan, path: str) -> int:

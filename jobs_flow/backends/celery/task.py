@@ -14,7 +14,7 @@ from celery.exceptions import Ignore, Reject
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import messages
 from jobs_flow.backends.step import Step, run_step
-from jobs_flow.errors import CannotStart, ExecutionFailed, StorageUnavailable
+from jobs_flow.errors import CannotStart, ExecutionFailed, JobsFlowError, StorageUnavailable
 from jobs_flow.workflows import context, selection
 from jobs_flow.workflows.states import InstanceStatus
 
@@ -35,7 +35,8 @@ class FlowTask(_Task):
     reject_on_worker_lost = False
     ignore_result = True
     serializer = "json"
-    throws = (ExecutionFailed,)
+    # Expected, so logged as one line without a traceback, which would show the user's data.
+    throws = (JobsFlowError,)
     typing = False
 
 

@@ -69,7 +69,7 @@ end
 -- 2. and 3. what is below it
 if ok then
   for _, child in ipairs(children) do queue(child) end
-else
+elseif bad == 0 then
   for _, below in ipairs(subtree) do
     local below_record = redis.call('HMGET', task_key(below), 'status', 'run')
     if below_record[1] == '"inactive"' and below_record[2] == run then
