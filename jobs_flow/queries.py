@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from jobs_flow import aio
@@ -158,21 +158,24 @@ class Queries:
     def _wait(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
         """The header, when run ``run`` (any, if None) has ended."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        for header in self._headers(instance_id, deadline):
+        header = self.runtime.header(instance_id)
+        while True:
             started = header.run > 0 and header.run >= (run or 0)
             if (started and header.status != InstanceStatus.WORKING) or header.run > (run or header.run):
                 return header
             if deadline is not None and time.monotonic() >= deadline:
                 raise WaitTimeout(instance_id=instance_id, timeout=timeout or 0.0, status=header.status)
-        raise AssertionError("unreachable: the headers of an instance do not end")
+            header = self._next_header(header, deadline)
 
-    def _headers(self, instance_id: str, deadline: float | None) -> Iterator[Instance]:
-        """The header, again whenever something happened to the instance."""
+    def _next_header(self, header: Instance, deadline: float | None) -> Instance:
+        """The header again, when an event says that it changed, or when nothing was heard for a while."""
+        seq = header.seq
         while True:
-            header = self.runtime.header(instance_id)
-            yield header
             left = WAIT_STEP if deadline is None else min(WAIT_STEP, max(0.0, deadline - time.monotonic()))
-            self.storage.wait_events(instance_id, header.seq, left)
+            events = self.storage.wait_events(header.id, seq, left)
+            if not events or any(event.data.keys() & {"instance", "reset", "deleted"} for event in events):
+                return self.runtime.header(header.id)
+            seq = events[-1].seq
 
     aget_workflow = aio.twin(get_workflow)
     aget_all_workflows = aio.twin(get_all_workflows)

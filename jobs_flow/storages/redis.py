@@ -254,15 +254,16 @@ class RedisStorage(Storage):
     def wait_events(self, instance_id: str, since: int, timeout: float) -> list[Event] | None:
         """Like ``events``, but waits up to ``timeout`` seconds for the first one; [] when none came."""
         deadline = time.monotonic() + timeout
-        while True:
-            found = self.events(instance_id, since)
-            left = deadline - time.monotonic()
-            if found or found is None or left <= 0:
-                return found
+        key = self._key(f"workflowEvents_{instance_id}")
+        while (left := deadline - time.monotonic()) > 0:
             # A block longer than the socket's own time limit would be taken for a dead connection.
             block = max(1, int(1000 * min(left, SOCKET_TIMEOUT / 3)))
             with self._reporting():
-                self._client.xread({self._key(f"workflowEvents_{instance_id}"): f"{since}-0"}, count=1, block=block)
+                reply = cast("list[Any]", self._client.xread({key: f"{since}-0"}, block=block))
+            if reply:
+                found = codec.events(reply[0][1])
+                return found if found[0].seq == since + 1 else None
+        return self.events(instance_id, since)
 
     def subscribe(self) -> RedisSubscription:
         """A new subscription, to be used from the running event loop."""

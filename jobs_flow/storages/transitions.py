@@ -39,11 +39,12 @@ def revert(state: State, run: int, error: Mapping[str, Any]) -> Data | None:
     """Undo the start of a run of which nothing was claimed."""
     if run != state.run or state.status is not InstanceStatus.WORKING:
         return None
-    selected = {path: record for path, record in state.records.items() if record.run == run}
-    if any(record.status not in (TaskStatus.INACTIVE, TaskStatus.QUEUED) for record in selected.values()):
+    selected = [record for record in state.records.values() if record.run == run]
+    if any(record.status not in (TaskStatus.INACTIVE, TaskStatus.QUEUED) for record in selected):
         return None
     state.error = encode(error)
-    state.records |= {path: Record(run=run) for path in selected}
+    for record in selected:
+        record.status, record.queued_at = TaskStatus.INACTIVE, None
     state.status = InstanceStatus.INACTIVE
     return {"run": run, "reset": True}
 

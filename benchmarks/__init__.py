@@ -1,0 +1,1 @@
+"""Measurements; run with ``make benchmark``. Tests assert no timings, these print them."""

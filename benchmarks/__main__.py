@@ -1,0 +1,5 @@
+"""``python -m benchmarks``: see ``engine``."""
+
+from benchmarks.engine import main
+
+main()
