@@ -52,12 +52,13 @@ class Given:
 
 def context_sources(plan: Plan, path: str) -> Iterator[str]:
     """The paths whose ``dest`` and ``context_vars`` the task at ``path`` sees, earliest first."""
-    ancestors = list(plan.ancestors(path))[::-1]
-    root = ancestors[0] if ancestors else path
-    for other in (*plan.roots[: plan.roots.index(root)], *ancestors):
-        task = plan.nodes[other].task
-        if task.dest or task.context_vars:
-            yield other
+    for position, root in plan.carriers:
+        if position >= plan.nodes[path].position:
+            break
+        yield root
+    for above in reversed(list(plan.ancestors(path))):
+        if plan.nodes[above].task.fills_context:
+            yield above
 
 
 def argument_source(plan: Plan, path: str) -> str | None:

@@ -79,6 +79,11 @@ class Task(_Options):
     name: str
     task: Callable[..., Any] | None = None
 
+    @property
+    def fills_context(self) -> bool:
+        """Whether it puts something into the context of later tasks."""
+        return self.dest is not None or bool(self.context_vars)
+
     @classmethod
     def parse(cls, form: Task | Mapping[str, Any], *, workflow: str, path: str) -> Task:
         """A checked task from a ``Task`` or from the dict form, subtasks included.

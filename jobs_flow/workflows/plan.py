@@ -26,7 +26,9 @@ class Node:
     #: Path of the task whose block this one belongs to, None for a root task.
     parent: str | None
     children: tuple[str, ...]
-    #: Path of the root task before this one's outermost block, and after it.
+    #: Position among the roots of the outermost block around it.
+    position: int
+    #: Path of the root task before that block, and after it.
     preceding: str | None
     following: str | None
 
@@ -41,9 +43,13 @@ class Plan:
     roots: tuple[str, ...]
     #: Changes when, and only when, the tree of paths changes (feature S2).
     fingerprint: str = field(init=False)
+    #: The root tasks that put something into the context, with their positions among the roots.
+    carriers: tuple[tuple[int, str], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", fingerprint(self.nodes))
+        carriers = ((n, root) for n, root in enumerate(self.roots) if self.nodes[root].task.fills_context)
+        object.__setattr__(self, "carriers", tuple(carriers))
 
     @classmethod
     def of(cls, workflow: Workflow) -> Plan:
@@ -52,16 +58,17 @@ class Plan:
         after = dict(zip(roots, (*roots[1:], None), strict=True)) if roots else {}
         before = {following: root for root, following in after.items() if following}
         nodes: dict[str, Node] = {}
-        root = ""
+        root, position = "", -1
         for path, task in workflow.walk():
             parent = paths.parent(path)
             if parent == paths.ROOT:
-                parent, root = None, path
+                parent, root, position = None, path, position + 1
             nodes[path] = Node(
                 path=path,
                 task=task,
                 parent=parent,
                 children=tuple(paths.join(path, child.name) for child in task.subtasks),
+                position=position,
                 preceding=before.get(root),
                 following=after[root],
             )
