@@ -63,11 +63,7 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
         return Step(claim.state)
     node = plan.nodes[path]
     outcome = _failed(problem) if problem else _execute(runtime, header, plan, node, claim, token, run)
-    flow = plan.flow(
-        path,
-        children=outcome.status == TaskStatus.OK,
-        subtree=outcome.status == TaskStatus.SKIPPED or outcome.tolerated,
-    )
+    flow = plan.flow(path, outcome.status)
     completed = _patiently(
         lambda: runtime.storage.complete(instance_id, path, run, token=token, outcome=outcome, flow=flow),
         RECORD_PATIENCE,

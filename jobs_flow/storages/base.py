@@ -4,6 +4,7 @@ Guarantees that every storage gives (``tests/conformance`` proves them for each)
 
 - Each method that changes something is atomic: its whole effect and its event are visible, or nothing is.
 - Transitions compare and set. A write whose run, status or token does not match changes nothing and says so.
+- An answer that is lost on the way and asked for again is the same answer, and nothing is written twice.
 - Sequence numbers of an instance's events are 1, 2, 3 … without gap, in the order of the transitions.
 - Times come from one clock per instance (the server's, where there is one) and never go back.
 - Every method raises ``StorageUnavailable`` when the storage cannot be reached, and no driver error.
@@ -142,7 +143,9 @@ class Storage(ABC):
 
         Needs the record to be ``running`` under ``token``. With ``token=None`` (a signal reports what the
         step cannot) it may be ``queued`` or ``running`` under any token. The run must be the instance's
-        present run, and the instance ``working``.
+        present run, and the instance ``working``. The same token completing once more, because the answer
+        was lost, changes nothing and is answered as before, with those queued paths that nobody has
+        claimed since.
 
         Then, with "selected" meaning that a record carries this run number and is ``inactive``:
 
@@ -150,8 +153,8 @@ class Storage(ABC):
            one) and its log lines; an ok outcome gets progress 1.0. The run's first failure that is not
            tolerated becomes the instance's ``error``: ``{**outcome.error, "path": path}``.
         2. ok: its selected ``flow.children`` are queued; if there was one, that is all.
-        3. Skipped, or a tolerated failure: the selected part of ``flow.subtree`` becomes ``skipped``, with
-           the outcome's source.
+        3. Skipped, or a failure that the task or a block around it tolerates: the selected part of
+           ``flow.subtree`` becomes ``skipped``, with the outcome's source.
         4. The subtree has ended, with as many failures as nothing tolerates. For each of ``flow.joins``,
            innermost first: its counter goes down by one (a block without a counter in this run is passed
            through) and the failures are noted on it; if others are outstanding, stop here. At zero the

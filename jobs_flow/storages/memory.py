@@ -111,9 +111,9 @@ class MemoryStorage(Storage):
             if state is None:
                 raise InstanceNotFound(instance_id=instance_id)
             if state.status is InstanceStatus.WORKING:
-                raise CannotStart(instance_id=instance_id, path="#", reason="a run of it is under way")
+                raise CannotStart(instance_id=instance_id, path="#", reason="a run is going on")
             if expect_run is not None and expect_run != state.run + 1:
-                reason = f"run {expect_run} was asked for, but the next one is {state.run + 1}"
+                reason = f"run {expect_run} was asked for, the next one is {state.run + 1}"
                 raise CannotStart(instance_id=instance_id, path="#", reason=reason)
             now = self._now(state)
             seq = self._publish(state, transitions.start(state, selection, now), now)
@@ -167,12 +167,16 @@ class MemoryStorage(Storage):
             state = self._states.get(instance_id)
             if state is None:
                 return Completed(False)
+            answered = transitions.answered(state, path, run, token=token, flow=flow)
+            if answered is not None:
+                return answered
             now = self._now(state)
             done = transitions.complete(state, path, run, token=token, outcome=outcome, flow=flow, now=now)
             if done is None:
                 return Completed(False)
             seq = self._publish(state, done.data, now)
-            return Completed(True, queued=done.queued, finished=done.finished, seq=seq)
+            state.records[path].answer = seq, done.finished
+            return Completed(True, queued=tuple(done.queued), finished=done.finished, seq=seq)
 
     def set_progress(
         self, instance_id: str, path: str, run: int, *, token: str, value: float | None, text: str | None

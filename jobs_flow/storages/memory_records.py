@@ -41,6 +41,8 @@ class Record:
     traceback: str | None = None
     worker: str | None = None
     token: str | None = None
+    #: Number of the event of its outcome, and the final status of the instance if it ended the run.
+    answer: tuple[int, str | None] | None = None
     #: Its failure lets the flow go on: by its own policy, or by that of a block around it.
     tolerated: bool = False
     #: Lines ever written in this run; ``logs`` holds the latest of them.
@@ -120,6 +122,7 @@ class State:
 
     def header(self) -> Instance:
         """The header, made of fresh objects."""
+        counts = Counter(record.status for record in self.records.values())
         return Instance(
             id=self.id,
             workflow=self.workflow,
@@ -137,7 +140,7 @@ class State:
             started_at=self.started_at,
             finished_at=self.finished_at,
             error=decode(self.error),
-            counts=dict(Counter(record.status.value for record in self.records.values())),
+            counts={status.value: counts[status] for status in TaskStatus},
             seq=self.seq,
         )
 

@@ -139,6 +139,7 @@ class Input:
     source: str | None
     #: ``executionTime`` of that record.
     execution_time: int | None
+    #: None where the record has none, and for null.
     value: JsonText | None
 
 

@@ -25,6 +25,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from jobs_flow.errors import CannotStart, ConfigurationError, InstanceExists, InstanceNotFound, StorageUnavailable
+from jobs_flow.ids import new_token
 from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import (
@@ -72,15 +73,8 @@ class RedisStorage(Storage):
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header and an ``inactive`` record for each path."""
         tree = codec.encode(new.tree), codec.encode(list(new.paths))
-        # Indexed first: readers pass over an id that leads to nothing, but nothing would lead to a lone record.
-        with self._reporting():
-            pipe = self._client.pipeline(transaction=False)
-            score = time.time_ns() // 1_000_000
-            pipe.zadd(self._key("workflows"), {new.id: score}, nx=True)
-            if new.realm:
-                pipe.zadd(self._key(f"workflowsRealm_{new.realm}"), {new.id: score}, nx=True)
-            pipe.execute()
-        created = self._run("create", new.id, codec.counted(codec.header_fields(new)), *tree, codec.counted(new.paths))
+        fields = codec.counted(codec.header_fields(new))
+        created = self._run("create", new.id, new_token(), new.realm, fields, *tree, codec.counted(new.paths))
         if created is None:
             raise InstanceExists(instance_id=new.id)
         return codec.instance(new.id, created)
@@ -105,7 +99,7 @@ class RedisStorage(Storage):
 
     def list_ids(self, *, realm: str | None = None, after: str | None = None, limit: int = 100) -> list[str]:
         """Ids in order of creation, newest first."""
-        key = self._key(f"workflowsRealm_{realm}" if realm else "workflows")
+        key = self._key("workflows" if realm is None else f"workflowsRealm_{realm}")
         with self._reporting():
             start = 0
             if after is not None:
@@ -130,6 +124,7 @@ class RedisStorage(Storage):
         reply = self._run(
             "start",
             instance_id,
+            new_token(),
             "" if expect_run is None else str(expect_run),
             selection.argument or "",
             codec.counted(selection.paths),
@@ -148,7 +143,7 @@ class RedisStorage(Storage):
 
     def revert_run(self, instance_id: str, run: int, error: Mapping[str, Any]) -> bool:
         """Undo the start of a run of which nothing was published or claimed."""
-        return bool(self._run("revert", instance_id, str(run), codec.encode(error)))
+        return bool(self._run("revert", instance_id, new_token(), str(run), codec.encode(error)))
 
     def claim(
         self,
@@ -170,6 +165,9 @@ class RedisStorage(Storage):
         self, instance_id: str, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow
     ) -> Completed:
         """Record an outcome once, count it down in its blocks, and queue what follows."""
+        if token == "":
+            # To the script that would be no token, which may write whoever holds the record.
+            return Completed(recorded=False)
         joins = [part for block, tolerated in flow.joins for part in (block, "1" if tolerated else "")]
         reply = self._run(
             "complete",
@@ -198,15 +196,18 @@ class RedisStorage(Storage):
     ) -> bool:
         """Record progress of a running task."""
         parts = ["" if part is None else codec.encode(part) for part in (value, text)]
-        return bool(self._run("write", instance_id, path, str(run), token, *parts, codec.counted(())))
+        return self._write(instance_id, path, run, token, *parts, codec.counted(()))
 
     def append_logs(self, instance_id: str, path: str, run: int, *, token: str, lines: Sequence[str]) -> bool:
         """Append log lines of a running task."""
-        return bool(self._run("write", instance_id, path, str(run), token, "", "", codec.counted(lines)))
+        return self._write(instance_id, path, run, token, "", "", codec.counted(lines))
+
+    def _write(self, instance_id: str, path: str, run: int, token: str, *what: str | list[str]) -> bool:
+        return bool(self._run("write", instance_id, new_token(), path, str(run), token, *what))
 
     def add_event(self, instance_id: str, data: Mapping[str, Any]) -> int | None:
         """Append an event that changes no record."""
-        reply = self._run("event", instance_id, codec.encode(data))
+        reply = self._run("event", instance_id, new_token(), codec.encode(data))
         return int(reply) if reply is not None else None
 
     # -- reading -----------------------------------------------------------------------------
@@ -322,7 +323,7 @@ def _options(query: Mapping[str, str]) -> dict[str, Any]:
         "socket_timeout": SOCKET_TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 25,
-        # Transitions compare and set, so one that is sent twice changes nothing the second time.
+        # Sending again is safe: scripts know a call, or the token it completes with, and answer as before.
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 3),
     }
     return {name: value for name, value in defaults.items() if name not in query}

@@ -18,6 +18,8 @@ from jobs_flow.storages.records import (
 )
 from jobs_flow.workflows.states import TaskStatus
 
+#: Fields of a record that are part of the contract; the others are the scripts' own.
+FIELDS = frozenset((*TASK_VIEW, *TASK_DETAILS))
 #: Fields of ``workflowState_<id>`` that belong to a header, in the order the scripts give them.
 STATE_FIELDS = [*(f"count:{status}" for status in TaskStatus), "seq"]
 
@@ -126,14 +128,17 @@ def inputs(reply: Sequence[Any]) -> dict[str, Input]:
     found = {}
     for path, status, source, execution_time, value in reply:
         found[path.decode()] = Input(
-            decode(status), decode(source), decode(execution_time), value.decode() if value is not None else None
+            decode(status),
+            decode(source),
+            decode(execution_time),
+            value.decode() if value is not None and value != b"null" else None,
         )
     return found
 
 
 def task(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     """A full record from its hash, every field present."""
-    known = {name: decode(value) for name, value in _pairs(fields).items() if name not in ("token", "given")}
+    known = {name: decode(text) for name, text in _pairs(fields).items() if name in FIELDS}
     record = {name: known.get(name) for name in (*TASK_VIEW, *TASK_DETAILS)}
     for name in ("run", "attempt", "logCount"):
         record[name] = record[name] or 0

@@ -64,7 +64,10 @@ class RedisSubscription:
 
     async def next(self) -> tuple[str, Event | None]:
         """The next ``(instance id, event)``."""
-        return await self._queue.get()
+        while True:
+            instance_id, event = await self._queue.get()
+            if instance_id in self._watched:
+                return instance_id, event
 
     async def aclose(self) -> None:
         """Stop, and free the connection."""

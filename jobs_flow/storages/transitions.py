@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
-from jobs_flow.storages.records import VIEW_BODY_LIMIT, Flow, Input, Outcome, RunSelection
+from jobs_flow.storages.records import VIEW_BODY_LIMIT, Completed, Flow, Input, Outcome, RunSelection
 from jobs_flow.workflows.states import ENDED, InstanceStatus, TaskStatus
 
 _UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
@@ -90,7 +90,7 @@ def _input(state: State, record: Record) -> Input:
     if source is None:
         return Input(record.status.value, record.source, None, None)
     value = source.body if source.status is TaskStatus.OK else source.argument
-    return Input(record.status.value, record.source, source.execution_time, value)
+    return Input(record.status.value, record.source, source.execution_time, None if value == "null" else value)
 
 
 def progress(state: State, path: str, value: float | None, text: str | None) -> Data:
@@ -108,6 +108,19 @@ def log(state: State, path: str, lines: Iterable[str]) -> Data:
     record = state.records[path]
     entry = record.write_logs(lines)
     return {"run": state.run, "tasks": {path: {"logCount": record.log_count}}, "logs": {path: entry}}
+
+
+def answered(state: State, path: str, run: int, *, token: str | None, flow: Flow) -> Completed | None:
+    """The answer again that the holder of ``token`` had for its outcome; None when it has recorded none."""
+    record = state.records.get(path)
+    if record is None or record.answer is None or token is None or (record.token, record.run) != (token, run):
+        return None
+    if run != state.run:
+        return None
+    after = [after for after in (flow.following, *flow.children) if after in state.records]
+    queued = [p for p in after if state.records[p].run == run and state.records[p].status is TaskStatus.QUEUED]
+    seq, finished = record.answer
+    return Completed(True, queued=tuple(queued), finished=finished, seq=seq)
 
 
 @dataclass(slots=True)
@@ -132,13 +145,16 @@ def complete(
     tasks = {path: _end(record, outcome, now)}  # 1
     state.error = error
     result = Completion({"run": run, "tasks": tasks})
+    if token is None:
+        # Whoever held it has nothing to say about it any more.
+        record.token = None
     if outcome.logs:
         result.data["logs"] = {path: record.write_logs(outcome.logs)}
         tasks[path]["logCount"] = record.log_count
 
     if record.status is TaskStatus.OK:  # 2
         result.queued = state.selected(flow.children)
-    elif not failed:  # 3
+    elif not failed or any(tolerant for _, tolerant in flow.joins):  # 3
         for skipped in state.selected(flow.subtree):
             state.records[skipped].status, state.records[skipped].source = TaskStatus.SKIPPED, outcome.source
             tasks[skipped] = {"status": TaskStatus.SKIPPED.value}
@@ -175,7 +191,6 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     record.argument = record.argument if outcome.argument is None else outcome.argument
     record.context, record.updaters = outcome.context, outcome.updaters
     record.source, record.traceback, record.tolerated = outcome.source, outcome.traceback, outcome.tolerated
-    record.token = None
     if status is TaskStatus.OK:
         record.progress = 1.0
     return change

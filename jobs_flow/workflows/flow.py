@@ -30,7 +30,7 @@ class Flow:
 
     #: Direct children: queued when the task is ok.
     children: Sequence[str] = ()
-    #: All descendants: recorded as skipped when the task is skipped or its failure is tolerated.
+    #: All descendants: recorded as skipped when the task is, or its failure is tolerated.
     subtree: Sequence[str] = ()
     #: Enclosing blocks, innermost first, each with whether its failure is tolerated.
     joins: Sequence[tuple[str, bool]] = ()

@@ -15,6 +15,7 @@ from typing import Any
 from jobs_flow.workflows import paths
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.flow import Flow
+from jobs_flow.workflows.states import TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,15 @@ class Plan:
             yield below
             stack.extend(reversed(self.nodes[below].children))
 
-    def flow(self, path: str, *, children: bool, subtree: bool) -> Flow:
-        """What comes after ``path``.
+    def flow(self, path: str, status: str | None = None) -> Flow:
+        """What comes after ``path``; of the two parts that may be wide, what an outcome of ``status`` needs.
 
-        ``children`` and ``subtree`` say which of the two wide parts the caller's outcome needs: ok
-        queues the children, skipped marks the subtree, and either may be thousands of paths.
+        Ok queues the children, anything else may skip the whole subtree. None: both.
         """
         node = self.nodes[path]
         return Flow(
-            children=node.children if children else (),
-            subtree=tuple(self.descendants(path)) if subtree else (),
+            children=node.children if status in (None, TaskStatus.OK) else (),
+            subtree=tuple(self.descendants(path)) if status != TaskStatus.OK else (),
             joins=tuple((above, self.nodes[above].task.on_failure == "continue") for above in self.ancestors(path)),
             following=node.following,
         )

@@ -36,17 +36,17 @@ trees: st.SearchStrategy[tuple[Task, ...]] = st.recursive(
 
 class TestFlow:
     def test_a_root_task_leads_to_the_next(self) -> None:
-        flow = NESTED.flow("#.first", children=True, subtree=True)
+        flow = NESTED.flow("#.first")
         assert (flow.children, flow.joins, flow.following) == ((), (), "#.block")
 
     def test_a_block_leads_to_its_children_then_on(self) -> None:
-        flow = NESTED.flow("#.block", children=True, subtree=True)
+        flow = NESTED.flow("#.block")
         assert flow.children == ("#.block.a", "#.block.b")
         assert flow.subtree == ("#.block.a", "#.block.b", "#.block.b.x", "#.block.b.y")
         assert flow.following == "#.last"
 
     def test_a_nested_task_counts_down_from_the_inside_out(self) -> None:
-        flow = NESTED.flow("#.block.b.x", children=True, subtree=True)
+        flow = NESTED.flow("#.block.b.x")
         assert flow.joins == (("#.block.b", False), ("#.block", False))
         assert flow.following == "#.last"
 
@@ -64,7 +64,7 @@ class TestFlow:
         for path, node in made.nodes.items():
             assert list(made.ancestors(path)) == [p for p in reversed(paths) if path.startswith(p + ".")]
             assert all(made.nodes[child].parent == path for child in node.children)
-            flow = made.flow(path, children=True, subtree=True)
+            flow = made.flow(path)
             assert set(flow.children) <= set(flow.subtree)
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -389,12 +386,3 @@ def test_a_changed_definition_is_named(jobs: Jobs) -> None:
         jobs.execute_all_tasks(id)
     assert getattr(changed.value, "code", "") == "DEFINITION_CHANGED"
     assert jobs.get_workflow(id)["status"] == "inactive"
-
-
-def test_the_core_imports_no_django() -> None:
-    modules = "sys, jobs_flow, jobs_flow.backends.celery.plugin, jobs_flow.storages.redis"
-    # With the variable set, Celery itself imports Django.
-    env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    code = f"import {modules}; print('django' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert shown.stdout == "False\n"

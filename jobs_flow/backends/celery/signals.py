@@ -98,7 +98,7 @@ def _record(backend: CeleryBackend, args: Any, status: TaskStatus, code: str, ki
         tolerated = status == TaskStatus.FAILED and plan.nodes[path].task.on_failure == "continue"
         error = {"code": code, "type": kind, "message": message}
         outcome = Outcome(status, error=error, tolerated=tolerated)
-        flow = plan.flow(path, children=False, subtree=tolerated)
+        flow = plan.flow(path, status)
         completed = runtime.storage.complete(instance_id, path, run, token=None, outcome=outcome, flow=flow)
         if completed.recorded:
             logger.warning("%s %s run %s: %s", instance_id, path, run, code)

@@ -57,6 +57,14 @@ local function emit(event)
   return seq
 end
 
+-- A client sends a script again when the answer was lost. Each call has a number of its own, so that what it
+-- wrote the first time is not written twice: true if the call with this number was the last one noted there.
+local function repeated(key, call)
+  if redis.call('HGET', key, 'call') == call then return true end
+  redis.call('HSET', key, 'call', call)
+  return false
+end
+
 -- Appends log lines; gives the event's entry for them and the new count, or nil for no lines.
 local function append_logs(path, lines)
   if #lines == 0 then return nil end
@@ -82,7 +90,7 @@ local function read_header()
   return { redis.call('HGETALL', header), redis.call('HMGET', state, unpack(fields)) }
 end
 
--- What a task hands on: {status, source, executionTime, value}, false parts where there is nothing.
+-- What a task hands on: {path, status, source, executionTime, value}, false or 'null' where there is nothing.
 local function read_input(path)
   local record = redis.call('HMGET', task_key(path), 'status', 'source')
   if not record[1] then return nil end

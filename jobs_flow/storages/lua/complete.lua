@@ -8,6 +8,18 @@ local logs, children, subtree, joins, following = arg_list(), arg_list(), arg_li
 local current = redis.call('HMGET', header, 'run', 'status')
 local key = task_key(path)
 local record = redis.call('HMGET', key, 'status', 'run', 'token', 'executionTime')
+
+-- Paths that this outcome queued; sent again, only those that nobody has claimed since.
+local queued = {}
+if token ~= '' and record[3] == token and record[2] == run and current[1] == run and record[1] ~= '"running"' then
+  local candidates = { following }
+  for _, child in ipairs(children) do candidates[#candidates + 1] = child end
+  for _, path_after in ipairs(candidates) do
+    local after = redis.call('HMGET', task_key(path_after), 'status', 'run')
+    if after[1] == '"queued"' and after[2] == run then queued[#queued + 1] = path_after end
+  end
+  return { 1, redis.call('HGET', key, 'endSeq'), redis.call('HGET', key, 'finished') or '', queued }
+end
 if current[1] ~= run or current[2] ~= '"working"' or record[2] ~= run then return { 0 } end
 if token == '' then
   if record[1] ~= '"running"' and record[1] ~= '"queued"' then return { 0 } end
@@ -24,6 +36,8 @@ local duration = 'null'
 if record[4] and record[4] ~= 'null' then duration = int(time - tonumber(record[4])) end
 redis.call('HSET', key, 'status', status, 'body', or_null(body), 'source', or_null(source),
   'finishedAt', int(time), 'duration', duration)
+-- Whoever held it has nothing to say about it any more.
+if token == '' then redis.call('HDEL', key, 'token') end
 if argument ~= '' then redis.call('HSET', key, 'argument', argument) end
 if context ~= '' then redis.call('HSET', key, 'context', context) end
 if updaters ~= '' then redis.call('HSET', key, 'updaters', updaters) end
@@ -44,18 +58,21 @@ local logged, count = append_logs(path, logs)
 if logged then view[#view + 1] = '"logCount":' .. int(count) end
 tasks[1] = cjson.encode(path) .. ':{' .. table.concat(view, ',') .. '}'
 move(record[1], status)
-if tolerated then
-  redis.call('HSET', key, 'tolerated', 'true')
+-- A record whose failure is tolerated is marked, so that running it again takes the tolerance back with it.
+local function tolerate(failed_path)
+  redis.call('HSET', task_key(failed_path), 'tolerated', 'true')
   redis.call('HINCRBY', state, 'tolerated', 1)
 end
--- Failed tasks of the subtree that has just ended, as far as nothing tolerates them.
-local bad = 0
-if not tolerated and (status == '"failed"' or status == '"cancelled"') then bad = 1 end
-if bad > 0 and failure ~= '' and redis.call('HGET', header, 'error') == 'null' then
+-- Failed tasks of the subtree that has just ended and that nothing tolerates, as lines.
+local bad, absorbed = '', tolerated
+if status == '"failed"' or status == '"cancelled"' then
+  if tolerated then tolerate(path) else bad = path .. '\n' end
+  for i = 2, #joins, 2 do absorbed = absorbed or joins[i] == '1' end
+end
+if bad ~= '' and failure ~= '' and redis.call('HGET', header, 'error') == 'null' then
   redis.call('HSET', header, 'error', string.sub(failure, 1, -2) .. ',"path":' .. cjson.encode(path) .. '}')
 end
 
-local queued = {}
 local function queue(next_path)
   local following_record = redis.call('HMGET', task_key(next_path), 'status', 'run')
   if following_record[1] ~= '"inactive"' or following_record[2] ~= run then return false end
@@ -69,7 +86,7 @@ end
 -- 2. and 3. what is below it
 if ok then
   for _, child in ipairs(children) do queue(child) end
-elseif bad == 0 then
+elseif status == '"skipped"' or absorbed then
   for _, below in ipairs(subtree) do
     local below_record = redis.call('HMGET', task_key(below), 'status', 'run')
     if below_record[1] == '"inactive"' and below_record[2] == run then
@@ -87,24 +104,23 @@ if #queued == 0 then
   for i = 1, #joins, 2 do
     local block = joins[i]
     if redis.call('HEXISTS', state, 'join:' .. block) == 1 then
-      if bad > 0 then redis.call('HINCRBY', state, 'bad:' .. block, bad) end
+      bad = (redis.call('HGET', state, 'bad:' .. block) or '') .. bad
+      if bad ~= '' then redis.call('HSET', state, 'bad:' .. block, bad) end
       if redis.call('HINCRBY', state, 'join:' .. block, -1) > 0 then waiting = true break end
-      bad = tonumber(redis.call('HGET', state, 'bad:' .. block) or 0)
-      if bad > 0 and joins[i + 1] == '1' then
-        redis.call('HSET', state, 'forgiven:' .. block, bad)
-        redis.call('HINCRBY', state, 'tolerated', bad)
-        bad = 0
+      if joins[i + 1] == '1' then
+        for failed_path in string.gmatch(bad, '[^\n]+') do tolerate(failed_path) end
+        bad = ''
       end
     end
   end
   -- 5. beyond them, or 6. the end
-  if not waiting and (bad > 0 or following == '' or not queue(following)) then
+  if not waiting and (bad ~= '' or following == '' or not queue(following)) then
     flush_counts()
     local counts = redis.call('HMGET', state, 'count:failed', 'count:cancelled', 'count:inactive', 'tolerated')
     local failed, cancelled = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
     if cancelled > 0 and failed == 0 then
       finished = '"cancelled"'
-    elseif bad > 0 or failed > tonumber(counts[4] or 0) then
+    elseif failed + cancelled > tonumber(counts[4] or 0) then
       finished = '"failed"'
     elseif tonumber(counts[3] or 0) > 0 then
       finished = '"inactive"'
@@ -119,4 +135,6 @@ end
 
 local event = '{"run":' .. run .. ',"tasks":{' .. table.concat(tasks, ',') .. '}' .. instance
 if logged then event = event .. ',"logs":' .. logged end
-return { 1, int(emit(event .. '}')), finished, queued }
+local number = int(emit(event .. '}'))
+redis.call('HSET', key, 'endSeq', number, 'finished', finished)
+return { 1, number, finished, queued }

@@ -1,5 +1,6 @@
--- run, error as JSON. Returns 1 when the run was undone, else 0.
-local run, reason = arg(), arg()
+-- number of the call, run, error as JSON. Returns 1 when the run was undone, else 0.
+local call, run, reason = arg(), arg(), arg()
+if redis.call('HGET', state, 'reverted') == call then return 1 end
 local current = redis.call('HMGET', header, 'run', 'status')
 if current[1] ~= run or current[2] ~= '"working"' then return 0 end
 local queued = {}
@@ -17,5 +18,6 @@ for _, path in ipairs(queued) do
   move('"queued"', '"inactive"')
 end
 redis.call('HSET', header, 'status', '"inactive"', 'error', reason, 'updatedAt', int(now()))
+redis.call('HSET', state, 'reverted', call)
 emit('{"run":' .. run .. ',"reset":true}')
 return 1

@@ -1,0 +1,194 @@
+"""What the tests of this suite have in common: one instance of one plan, and answers without their times."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs_flow.storages.base import Storage
+from jobs_flow.storages.records import (
+    Claim,
+    Completed,
+    Event,
+    Instance,
+    NewInstance,
+    Outcome,
+    RunSelection,
+    Snapshot,
+    Started,
+)
+from jobs_flow.workflows.definition import Task, Workflow
+from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.selection import select_all
+
+#: A task view before the first run.
+INITIAL: dict[str, Any] = {
+    "status": "inactive",
+    "run": 0,
+    "attempt": 0,
+    "queuedAt": None,
+    "executionTime": None,
+    "finishedAt": None,
+    "duration": None,
+    "progress": None,
+    "progressText": None,
+    "error": None,
+    "body": None,
+    "bodySize": None,
+    "logCount": 0,
+}
+
+#: What ``get_task`` has beyond the view, before the first run.
+INITIAL_DETAILS: dict[str, Any] = {
+    "argument": None,
+    "context": None,
+    "updaters": [],
+    "source": None,
+    "traceback": None,
+    "worker": None,
+}
+
+ERROR = {"code": "EXECUTION_FAILED", "message": "it broke"}
+
+
+def task(name: str, *subtasks: Task, on_failure: str = "stop") -> Task:
+    """A declared task; storages never call its function."""
+    return Task(name, lambda: None, subtasks=subtasks, on_failure=on_failure)
+
+
+def ok(path: str, value: Any = None, **fields: Any) -> Outcome:
+    """The outcome of a task that returned ``value``."""
+    return Outcome("ok", body=json.dumps(value), source=path, **fields)
+
+
+def failed(error: Mapping[str, Any] = ERROR, **fields: Any) -> Outcome:
+    return Outcome("failed", error=error, **fields)
+
+
+def cancelled(**fields: Any) -> Outcome:
+    return Outcome("cancelled", error={"code": "CANCELLED", "message": "asked to stop"}, **fields)
+
+
+def skipped(source: str | None = None, **fields: Any) -> Outcome:
+    return Outcome("skipped", source=source, **fields)
+
+
+class Scenario:
+    """One instance of one plan in a storage, and the calls that a backend makes of it."""
+
+    def __init__(self, storage: Storage, *tasks: Task, instance_id: str | None = None, **header: Any) -> None:
+        self.storage = storage
+        self.id = instance_id or uuid.uuid4().hex
+        self.plan = Plan.of(Workflow.parse("scenario", tasks))
+        self.new = NewInstance(
+            **{
+                "id": self.id,
+                "workflow": "scenario",
+                "data": {},
+                "base_context": {},
+                "fingerprint": self.plan.fingerprint,
+                "tree": self.plan.describe(),
+                "paths": tuple(self.plan.nodes),
+                **header,
+            }
+        )
+        self.created = storage.create_instance(self.new)
+        self.run = 0
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def start(self, selection: RunSelection | None = None, *, argument: str | None = None) -> Started:
+        """Start a run, of all tasks unless told otherwise; later steps are of that run."""
+        started = self.storage.start_run(self.id, selection or select_all(self.plan, argument))
+        self.run = started.run
+        return started
+
+    def claim(self, path: str, token: str = "token", inputs: Sequence[str] = (), **changes: Any) -> Claim:
+        call = {"run": self.run, "worker": "worker", "revision": self.created.revision, **changes}
+        return self.storage.claim(self.id, path, token=token, inputs=inputs, **call)
+
+    def complete(self, path: str, outcome: Outcome, token: str | None = "token", run: int | None = None) -> Completed:
+        flow = self.plan.flow(path)
+        run = self.run if run is None else run
+        return self.storage.complete(self.id, path, run, token=token, outcome=outcome, flow=flow)
+
+    def do(self, path: str, outcome: Outcome | None = None, token: str = "token") -> Completed:
+        """Claim and complete a queued task, as ok unless told otherwise."""
+        claim = self.claim(path, token)
+        assert claim.state == "granted", f"{path}: {claim.state}"
+        completed = self.complete(path, outcome or ok(path, path), token)
+        assert completed.recorded
+        return completed
+
+    # -- what came of them -------------------------------------------------------------------
+
+    @property
+    def instance(self) -> Instance:
+        found = self.storage.get_instance(self.id)
+        assert found is not None
+        return found
+
+    @property
+    def snapshot(self) -> Snapshot:
+        found = self.storage.snapshot(self.id)
+        assert found is not None
+        return found
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {path: view["status"] for path, view in self.snapshot.tasks.items()}
+
+    def task(self, path: str) -> dict[str, Any]:
+        found = self.storage.get_task(self.id, path)
+        assert found is not None
+        return found
+
+    def events(self, since: int = 0) -> list[Event]:
+        found = self.storage.events(self.id, since)
+        assert found is not None
+        return found
+
+    def last_event(self) -> dict[str, Any]:
+        """What the latest event says, without its times."""
+        return plain(self.events(self.instance.seq - 1)[-1].data)
+
+
+#: Stands for every time and duration that is set.
+TIME = "<time>"
+
+_TIMES = frozenset(
+    [
+        *("queuedAt", "executionTime", "finishedAt", "duration"),
+        *("created_at", "updated_at", "started_at", "finished_at", "execution_time"),
+    ]
+)
+
+
+def plain(answer: Any, key: str = "") -> Any:
+    """Any answer of a storage as dicts, lists and scalars, with ``TIME`` for times."""
+    if key in _TIMES and answer:
+        return TIME
+    if key == "duration" and answer == 0:
+        return TIME
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return {field.name: plain(getattr(answer, field.name), field.name) for field in dataclasses.fields(answer)}
+    if key == "counts":
+        return {status: number for status, number in answer.items() if number}
+    if isinstance(answer, Mapping):
+        return {name: plain(member, name) for name, member in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [plain(member) for member in answer]
+    return answer
+
+
+def merge(tasks: Mapping[str, Mapping[str, Any]], events: Sequence[Event]) -> dict[str, dict[str, Any]]:
+    """The task views of a watcher who had ``tasks`` and got ``events``."""
+    merged = {path: dict(view) for path, view in tasks.items()}
+    for event in events:
+        assert "reset" not in event.data, "a reset asks for a new snapshot"
+        for path, change in event.data.get("tasks", {}).items():
+            merged[path] |= change
+    return merged
