@@ -1,0 +1,22 @@
+# `make demo` and `make test` need Python 3.11+ and nothing else; scripts/bootstrap.py does the rest.
+# Words for the command itself go into ARGS: make demo ARGS=--once, make test ARGS="tests/unit -k paths".
+
+PYTHON ?= python3
+ARGS ?=
+
+.PHONY: help demo test lint benchmark screenshots clean
+
+help:
+	@echo "make demo         the demo with its worker and web server (ARGS=--once: in the terminal, and end)"
+	@echo "make test         lint, types, import contracts, migrations and every test (ARGS: pytest's)"
+	@echo "make lint         the same without the tests"
+	@echo "make benchmark    recorded workflows beside plain Celery canvases"
+	@echo "make screenshots  the browser tests, leaving pictures in screenshots/"
+	@echo "make clean        remove the environment, caches and builds"
+
+demo test lint benchmark screenshots:
+	@$(PYTHON) scripts/bootstrap.py $@ $(ARGS)
+
+clean:
+	rm -rf .venv .tox build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis screenshots
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

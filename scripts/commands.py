@@ -1,0 +1,103 @@
+"""The commands of ``scripts/bootstrap.py``, one for each target of the Makefile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scripts import checks, environment, machine
+from scripts.environment import CannotInstall, say
+
+
+class Stop(Exception):
+    """The command ends here, not with success; the message is for the user."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that the first word names; its exit code."""
+    command = COMMANDS.get(argv[0]) if argv else None
+    if command is None:
+        print(f"usage: python3 scripts/bootstrap.py {'|'.join(COMMANDS)} [arguments]")
+        return 2
+    try:
+        command(list(argv[1:]))
+    except (CannotInstall, Stop) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    return 0
+
+
+def demo(arguments: list[str]) -> None:
+    """The example project, live."""
+    _become(environment.ensure("demo"), "-m", "testproject.demo", *arguments)
+
+
+def benchmark(arguments: list[str]) -> None:
+    """Recorded workflows beside plain canvases, on the servers and workers of the tests."""
+    _become(_environment_of_the_tests(), "-m", "benchmarks", *arguments)
+
+
+def lint(arguments: list[str]) -> None:
+    """All checks that are no tests."""
+    _check(_environment_of_the_tests())
+
+
+def test(arguments: list[str]) -> None:
+    """All checks, then pytest, whose summary is the last line."""
+    _ensure_machine()
+    python = _environment_of_the_tests()
+    _check(python)
+    say("pytest")
+    _become(python, "-m", "pytest", *arguments)
+
+
+def screenshots(arguments: list[str]) -> None:
+    """The browser tests, which leave a picture of every page they see in ``screenshots/``."""
+    _ensure_machine()
+    os.environ.setdefault("JOBS_FLOW_SCREENSHOTS", str(environment.ROOT / "screenshots"))
+    python = _environment_of_the_tests()
+    _become(python, "-m", "pytest", "tests/browser", *arguments)
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "benchmark": benchmark,
+    "screenshots": screenshots,
+}
+
+
+def _ensure_machine() -> None:
+    if unmet := machine.ensure([machine.MARIADB_SERVER, machine.BROWSER]):
+        raise Stop(machine.advice(unmet))
+
+
+def _environment_of_the_tests() -> Path:
+    return environment.ensure("test", _install_mysqlclient)
+
+
+def _install_mysqlclient(python: Path) -> None:
+    """The faster MySQL driver where it can be built; the tests use PyMySQL where it cannot."""
+    if machine.ensure([machine.MYSQL_HEADERS]):
+        say("no headers to build mysqlclient: MariaDB is tested through PyMySQL")
+        return
+    try:
+        environment.pip_install(python, "--editable", f"{environment.ROOT}[mysql]")
+    except CannotInstall:
+        say("mysqlclient could not be built: MariaDB is tested through PyMySQL")
+
+
+def _check(python: Path) -> None:
+    if failed := checks.failing_step(python):
+        raise Stop(f"failed at {failed}")
+
+
+def _become(python: Path, *arguments: str) -> None:
+    """Replace this process, so that signals and the exit code are the command's own."""
+    os.chdir(environment.ROOT)
+    os.execv(python, [str(python), *arguments])
