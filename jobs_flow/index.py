@@ -22,10 +22,6 @@ class InstanceIndex:
     def changed(self, instance: Instance) -> None:
         """A run of the instance started, ended or was reverted. May come late or twice: compare runs."""
 
-    def get(self, instance_id: str) -> NewInstance | None:
-        """An instance that the storage may not have yet, because its transaction is open."""
-        return None
-
     def on_commit(self, function: Callable[[], None]) -> None:
         """Call ``function`` when the caller's transaction is committed; at once without one."""
         function()

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from celery import Celery
 from celery.signals import import_modules
+from celery.utils.imports import cwd_in_path
 
 from jobs_flow.workflows.registry import Registry
 
 MODULE = "workflows"
 
 
-def install(app: Celery, registry: Registry) -> None:
-    """Have the modules found when they are needed."""
+def install(app: Celery, registry: Registry) -> Callable[..., None]:
+    """Have the modules found when they are needed; gives the receiver for ``uninstall``."""
 
     def discover(sender: Any = None, **_: Any) -> None:
-        for name in candidates(app):
-            _import(name)
+        # The ``celery`` command takes the working directory off the path once it has found the application.
+        with cwd_in_path():
+            for name in candidates(app):
+                _import(name)
 
     registry.add_discovery(discover)
     import_modules.connect(discover, sender=app, weak=False)
+    return discover
+
+
+def uninstall(app: Celery, discover: Callable[..., None]) -> None:
+    """Undo ``install``."""
+    import_modules.disconnect(discover, sender=app)
 
 
 def candidates(app: Celery) -> Iterator[str]:

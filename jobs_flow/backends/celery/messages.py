@@ -22,6 +22,8 @@ CANVAS_STEP = "jobs_flow.canvas_step"
 CANVAS_JOIN = "jobs_flow.canvas_join"
 CANVAS_END = "jobs_flow.canvas_end"
 
+#: Every task of ours.
+NAMES = (STEP, CANVAS_BEGIN, CANVAS_STEP, CANVAS_JOIN, CANVAS_END)
 #: Tasks whose first three arguments are instance id, path and run, and which execute a task.
 STEPS = frozenset({STEP, CANVAS_STEP})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -47,6 +48,7 @@ class CeleryBackend(Backend):
     def __init__(self, app: Celery | None = None) -> None:
         self._app = app
         self._receivers: list[Any] = []
+        self._discover: Callable[..., None]
         self.runtime: Runtime
 
     @property
@@ -61,13 +63,19 @@ class CeleryBackend(Backend):
         self.runtime = runtime
         app = self.app
         app.add_defaults(lambda: DEFAULTS)
-        previous = getattr(app, "_jobs_flow", None)
+        previous = vars(app).get("_jobs_flow")
         if previous is not None:
-            signals.disconnect(previous._receivers)
+            previous.uninstall()
         vars(app)["_jobs_flow"] = self
         task.register(app, self)
         self._receivers = signals.connect(self)
-        discovery.install(app, runtime.registry)
+        self._discover = discovery.install(app, runtime.registry)
+
+    def uninstall(self) -> None:
+        """Leave the application to another ``Jobs``."""
+        task.unregister(self.app)
+        signals.disconnect(self._receivers)
+        discovery.uninstall(self.app, self._discover)
 
     @property
     def default_storage(self) -> str | None:

@@ -111,6 +111,12 @@ def register(app: Celery, backend: CeleryBackend) -> None:
         app.register_task(cls())
 
 
+def unregister(app: Celery) -> None:
+    """Take the tasks off ``app``, so that another backend may put its own there."""
+    for name in messages.NAMES:
+        app.tasks.pop(name, None)
+
+
 def _run(task: FlowTask, backend: CeleryBackend, instance_id: str, path: str, run: int) -> Step:
     try:
         return run_step(backend.runtime, instance_id, path, run, worker=str(task.request.hostname))

@@ -1,0 +1,92 @@
+"""System checks: what will not work, said by ``manage.py check`` and before any server starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
+from django.utils.module_loading import import_string
+
+from jobs_flow.errors import ConfigurationError
+from jobs_flow_django.conf import Settings, get_settings, key_name
+
+
+@register()
+def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Messages about the ``JOBS_FLOW`` setting and what it relies on."""
+    try:
+        settings = get_settings()
+    except ConfigurationError as error:
+        return [Error(str(error), id="jobs_flow_django.E001")]
+    return [
+        *_check_authorize(settings),
+        *(_check_celery(settings) if settings.BACKEND == "celery" else ()),
+        *_check_channels(),
+    ]
+
+
+def _check_authorize(settings: Settings) -> list[CheckMessage]:
+    if settings.AUTHORIZE is None:
+        return []
+    try:
+        if callable(import_string(settings.AUTHORIZE)):
+            return []
+        reason = "it is not callable"
+    except ImportError as error:
+        reason = str(error)
+    return [
+        Error(
+            f"{key_name('AUTHORIZE')} is {settings.AUTHORIZE!r}: {reason}.",
+            hint="Give the dotted path of a function (user, action, instance) -> bool.",
+            id="jobs_flow_django.E002",
+        )
+    ]
+
+
+def _check_celery(settings: Settings) -> list[CheckMessage]:
+    from jobs_flow_django.facade import find_celery_app
+
+    try:
+        app = find_celery_app()
+    except ConfigurationError as error:
+        return [Error(str(error), id="jobs_flow_django.E003")]
+    if app is None:
+        return [
+            Warning(
+                "There is no Celery app, so no workflow can be started.",
+                hint=f"Import the project's Celery app in its __init__.py, or name it in {key_name('CELERY_APP')}.",
+                id="jobs_flow_django.W001",
+            )
+        ]
+    messages: list[CheckMessage] = []
+    if not app.conf.broker_url:
+        messages.append(
+            Warning(
+                f"The Celery app {app.main!r} has no broker configured.",
+                hint="Set CELERY_BROKER_URL, and read it with app.config_from_object(…, namespace='CELERY').",
+                id="jobs_flow_django.W002",
+            )
+        )
+    if settings.STORAGE.startswith("memory:"):
+        messages.append(
+            Warning(
+                f"{key_name('STORAGE')} is memory://, which other processes, and so Celery workers, do not see.",
+                hint=f"Use a redis:// URL, or {key_name('BACKEND')} 'sync'.",
+                id="jobs_flow_django.W003",
+            )
+        )
+    return messages
+
+
+def _check_channels() -> list[CheckMessage]:
+    if apps.is_installed("channels"):
+        return []
+    return [
+        Warning(
+            "channels is not in INSTALLED_APPS, so nobody can watch instances live.",
+            hint="Install jobs-flow[channels] and add 'channels', or silence jobs_flow_django.W004.",
+            id="jobs_flow_django.W004",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Watching over WebSockets: protocol, relay, consumer, routing."""

@@ -1,0 +1,286 @@
+"""The messages of the socket: JSON text frames ``{"type": …, …}``. Pure, no I/O.
+
+From a client: ``parse`` gives a request or raises ``ProtocolError``, nothing else. To a client: one
+function a message.
+
+``seq`` says up to which event of the instance a client is told. Where one change takes several messages,
+all but the last carry ``more: true``; a client that remembers ``seq`` for its next ``watch`` (``since``)
+does so at the last one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs_flow.errors import JobsFlowError
+from jobs_flow.storages.records import Event, Instance, Json, Snapshot
+from jobs_flow_django.live.changes import Change, Lines
+from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, ProtocolError, UnknownMessageType
+
+#: Goes up when a client written for the one before would misunderstand.
+VERSION = 1
+#: Bytes of a message from a client.
+MESSAGE_LIMIT = 64 * 1024
+#: Characters of an instance id or a ``ref``, and of a task path.
+NAME_LIMIT = 200
+PATH_LIMIT = 4_000
+#: About how many bytes of task records go into one message.
+STATUSES_LIMIT = 256 * 1024
+#: The largest integer that JavaScript reads exactly.
+_SAFE_INTEGER = 2**53 - 1
+
+Message = dict[str, Any]
+Ref = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Tell me what becomes of an instance; of what came after ``since`` only, where that can be told."""
+
+    workflow_id: str
+    since: int | None = None
+    ref: Ref = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    """No longer."""
+
+    workflow_id: str
+    ref: Ref = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteTask:
+    """Run one task. ``argument`` holds it, or nothing: null is an argument like any other."""
+
+    workflow_id: str
+    task_path: str
+    argument: tuple[()] | tuple[Json] = ()
+    ref: Ref = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteAll:
+    """Run all tasks; ``argument`` goes to the first."""
+
+    workflow_id: str
+    argument: tuple[()] | tuple[Json] = ()
+    ref: Ref = None
+
+
+Request = Watch | Unwatch | ExecuteTask | ExecuteAll
+
+
+# -- from a client ---------------------------------------------------------------------------
+
+
+def parse(text: str | None) -> Request:
+    """The request in a frame; None stands for a frame that is not text. Raises ``ProtocolError``."""
+    data = _decode(text)
+    ref = _ref(data)
+    try:
+        return _request(data, ref)
+    except ProtocolError as error:
+        error.ref = ref
+        raise
+
+
+def _decode(text: str | None) -> Mapping[str, Any]:
+    if text is None:
+        raise MalformedMessage(reason="it is not a text frame")
+    if len(text) > MESSAGE_LIMIT or len(text.encode(errors="replace")) > MESSAGE_LIMIT:
+        raise MessageTooLarge(limit=MESSAGE_LIMIT)
+    try:
+        data = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
+    except RecursionError:
+        raise MalformedMessage(reason="it is nested too deeply") from None
+    except ValueError:
+        raise MalformedMessage(reason="it is not JSON") from None
+    if not isinstance(data, dict):
+        raise MalformedMessage(reason="it is not an object")
+    return data
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _request(data: Mapping[str, Any], ref: Ref) -> Request:
+    match data.get("type"):
+        case "watchWorkflowInstance":
+            return Watch(_name(data, "workflowId"), _since(data), ref)
+        case "unwatchWorkflowInstance":
+            return Unwatch(_name(data, "workflowId"), ref)
+        case "executeTask":
+            path = _name(data, "taskPath", PATH_LIMIT)
+            return ExecuteTask(_name(data, "workflowId"), path, _argument(data, "arg"), ref)
+        case "executeAllTasks":
+            return ExecuteAll(_name(data, "workflowId"), _argument(data, "initialArg"), ref)
+        case str(other):
+            raise UnknownMessageType(type_name=other[:50], known=", ".join(REQUESTS))
+        case _:
+            raise MalformedMessage(reason="its type is missing or not a string")
+
+
+#: Types of messages that clients send.
+REQUESTS = ("watchWorkflowInstance", "unwatchWorkflowInstance", "executeTask", "executeAllTasks")
+
+
+def _ref(data: Mapping[str, Any]) -> Ref:
+    ref = data.get("ref")
+    if ref is None or (isinstance(ref, str) and len(ref) <= NAME_LIMIT):
+        return ref
+    if isinstance(ref, int) and not isinstance(ref, bool) and abs(ref) <= _SAFE_INTEGER:
+        return ref
+    raise MalformedMessage(reason=f"ref is not a string of at most {NAME_LIMIT} characters or an integer")
+
+
+def _name(data: Mapping[str, Any], field: str, limit: int = NAME_LIMIT) -> str:
+    value = data.get(field)
+    if not isinstance(value, str):
+        raise MalformedMessage(reason=f"{field} is missing or not a string")
+    if not 0 < len(value) <= limit:
+        raise MalformedMessage(reason=f"{field} is empty or longer than {limit} characters")
+    if not value.isprintable():
+        raise MalformedMessage(reason=f"{field} has a character that cannot be printed")
+    return value
+
+
+def _since(data: Mapping[str, Any]) -> int | None:
+    since = data.get("since")
+    if since is None:
+        return None
+    if not isinstance(since, int) or isinstance(since, bool) or not 0 <= since <= _SAFE_INTEGER:
+        raise MalformedMessage(reason="since is not a sequence number")
+    return since
+
+
+def _argument(data: Mapping[str, Any], field: str) -> tuple[()] | tuple[Json]:
+    return (data[field],) if field in data else ()
+
+
+# -- to a client -----------------------------------------------------------------------------
+
+
+def hello(time: int) -> Message:
+    """The first message of every connection; ``time`` (epoch ms) lets a client correct its clock."""
+    return {"type": "hello", "version": VERSION, "time": time}
+
+
+def ack(ref: Ref, **fields: Json) -> Message:
+    """The answer to a request that did what it was to do."""
+    return {"type": "ack", "ref": ref, **fields}
+
+
+def app_error(error: JobsFlowError, *, ref: Ref = None, instance_id: str | None = None) -> Message:
+    """To the caller: what is wrong. ``id`` where it concerns an instance."""
+    message: Message = {"type": "appError", "error": {"code": error.code, "message": error.message}}
+    if instance_id is not None:
+        message["id"] = instance_id
+    if ref is not None:
+        message["ref"] = ref
+    return message
+
+
+def execution_error(instance_id: str, error: Mapping[str, Any], seq: int | None = None) -> Message:
+    """To all watchers: what is wrong with it, as ``JobsFlowError.to_wire`` says it."""
+    message = {"type": "executionError", "id": instance_id, "error": dict(error)}
+    return message if seq is None else {**message, "seq": seq}
+
+
+def instance_view(instance: Instance) -> dict[str, Any]:
+    """What watchers are told of an instance's header; of its data, nothing."""
+    return {
+        "workflow": instance.workflow,
+        "name": instance.name,
+        "status": instance.status,
+        "run": instance.run,
+        "startedAt": instance.started_at,
+        "finishedAt": instance.finished_at,
+        "error": instance.error,
+    }
+
+
+def mask(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A task view for those who may see that a task ran, and not what came out of it."""
+    return {field: value for field, value in record.items() if field != "body"}
+
+
+def snapshot_messages(
+    instance_id: str, snapshot: Snapshot, logs: Mapping[str, Lines], *, payload: bool
+) -> Iterator[Message]:
+    """All there is to know: description, status, statuses of all paths, then logs."""
+    instance, seq = snapshot.instance, snapshot.seq
+    status = {**instance_view(instance), "progress": instance.progress}
+    yield from _marked(
+        [
+            {"type": "workflowDescription", "id": instance_id, "tasks": snapshot.tree},
+            {"type": "setWorkflowStatus", "id": instance_id, **status, "seq": seq},
+            *_statuses(instance_id, snapshot.tasks, seq, payload),
+            *_logs(instance_id, logs, seq),
+        ]
+    )
+
+
+def change_messages(instance_id: str, change: Change, *, payload: bool) -> Iterator[Message]:
+    """What changed: statuses first and the instance's last, so that who sees ``done`` has seen all of it."""
+    seq = change.seq
+    messages = [
+        *(_statuses(instance_id, change.tasks, seq, payload) if change.tasks else ()),
+        *_logs(instance_id, change.logs, seq),
+        *(execution_error(instance_id, error, seq) for error in change.errors),
+    ]
+    if change.instance is not None:
+        messages.append({"type": "setWorkflowStatus", "id": instance_id, **change.instance, "seq": seq})
+    yield from _marked(messages)
+
+
+def event_messages(instance_id: str, event: Event, *, payload: bool) -> Iterator[Message]:
+    """One event of the storage by itself."""
+    yield from change_messages(instance_id, Change.of(event), payload=payload)
+
+
+def _marked(messages: Sequence[Message]) -> Iterator[Message]:
+    for message in messages[:-1]:
+        yield {**message, "more": True}
+    yield from messages[-1:]
+
+
+def _statuses(instance_id: str, tasks: Mapping[str, Mapping[str, Any]], seq: int, payload: bool) -> Iterator[Message]:
+    """One message, or several where the records are large; they are merged by path at the other end."""
+    statuses: dict[str, Any] = {}
+    size = 0
+    for path, record in tasks.items():
+        size += 400 + len(path) + (record.get("bodySize") or 0 if payload and "body" in record else 0)
+        if statuses and size > STATUSES_LIMIT:
+            yield {"type": "setTasksStatuses", "id": instance_id, "statuses": statuses, "seq": seq}
+            statuses, size = {}, 0
+        statuses[path] = record if payload else mask(record)
+    yield {"type": "setTasksStatuses", "id": instance_id, "statuses": statuses, "seq": seq}
+
+
+def _logs(instance_id: str, logs: Mapping[str, Lines], seq: int) -> Iterator[Message]:
+    for path, lines in logs.items():
+        message = {
+            "type": "taskLog",
+            "id": instance_id,
+            "taskPath": path,
+            "lines": list(lines.lines),
+            "from": lines.start,
+            "seq": seq,
+        }
+        yield {**message, "dropped": lines.dropped} if lines.dropped else message

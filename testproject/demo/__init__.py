@@ -1,0 +1,1 @@
+"""The demo: everything that a workflow needs, started together and stopped together."""

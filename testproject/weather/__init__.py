@@ -1,0 +1,1 @@
+"""Weather reports: a workflow over real readings."""

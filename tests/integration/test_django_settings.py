@@ -1,0 +1,242 @@
+"""The ``JOBS_FLOW`` setting, the system checks, and what happens when Django starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from django.apps import apps
+from django.core.checks import run_checks
+
+from jobs_flow import Jobs
+from jobs_flow.backends import SyncBackend
+from jobs_flow.errors import ConfigurationError
+from jobs_flow_django import facade, jobs
+from jobs_flow_django.conf import Settings, get_settings, parse
+from scripts.environment import ROOT
+from testproject.celery import app as testproject_app
+from tests.support.processes import Worker
+
+
+class TestSettings:
+    def test_everything_has_a_default(self) -> None:
+        assert parse({}) == Settings(
+            STORAGE="redis://localhost:6379/0",
+            BACKEND="celery",
+            CELERY_APP=None,
+            AUTHORIZE=None,
+            WEBSOCKET_PATH="ws/jobs-flow/",
+        )
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            pytest.param(
+                {"STORGE": "redis://"}, ["'STORGE'", "Did you mean 'STORAGE'?", "WEBSOCKET_PATH"], id="unknown"
+            ),
+            pytest.param({1: "x"}, ["JOBS_FLOW[1]", "no such key"], id="no text"),
+            pytest.param({"STORAGE": None}, ["'STORAGE'", "a string, not NoneType"], id="none"),
+            pytest.param({"CELERY_APP": 7}, ["'CELERY_APP'", "a string or None, not int"], id="type"),
+            pytest.param({"AUTHORIZE": ""}, ["'AUTHORIZE'", "empty"], id="empty"),
+            pytest.param({"BACKEND": "threads"}, ["'BACKEND'", "'threads'", "celery or sync"], id="backend"),
+            pytest.param({"WEBSOCKET_PATH": "/ws/"}, ["'WEBSOCKET_PATH'", "slash"], id="path"),
+            pytest.param(["STORAGE"], ["JOBS_FLOW", "must be a dict, not list"], id="no dict"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, value: Any, words: list[str]) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            parse(value)
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+
+    def test_a_storage_url_is_not_shown_in_errors(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            parse({"STORAGE": "redis://:hunter2@host/0", "BACKEND": "no"})
+        assert "hunter2" not in str(caught.value)
+
+    def test_changed_settings_build_jobs_again(self, settings: Any) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
+        first = jobs.storage
+        assert get_settings().STORAGE == first.label == "memory://"
+        assert isinstance(jobs.backend, SyncBackend)
+        assert jobs.storage is first
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync", "AUTHORIZE": None}
+        assert jobs.storage is not first
+
+
+class TestJobs:
+    def test_is_the_configured_facade(self, settings: Any) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
+        assert isinstance(jobs, Jobs)
+        assert isinstance(jobs, facade.DjangoJobs)
+
+    def test_without_a_celery_app_says_which_setting_is_missing(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://"}
+        monkeypatch.setattr(facade, "find_celery_app", lambda: None)
+        with pytest.raises(ConfigurationError, match=r"JOBS_FLOW\['CELERY_APP'\].*__init__\.py"):
+            jobs.setup()
+
+    @pytest.mark.parametrize("name", ["testproject", "testproject.celery", "testproject.celery:app"])
+    def test_finds_the_app_as_celery_does(self, settings: Any, name: str) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "CELERY_APP": name}
+        assert facade.find_celery_app() is testproject_app
+
+    @pytest.mark.parametrize("name", ["nowhere.celery", "testproject.celery:nothing"])
+    def test_an_app_that_is_not_there_is_named(self, settings: Any, name: str) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "CELERY_APP": name}
+        with pytest.raises(ConfigurationError, match=name):
+            facade.find_celery_app()
+
+
+class TestChecks:
+    def found(self) -> dict[str, str]:
+        messages = [m for m in run_checks() if (m.id or "").startswith("jobs_flow_django")]
+        return {str(message.id): f"{message.msg} {message.hint}" for message in messages}
+
+    def test_a_well_configured_project_hears_nothing(self) -> None:
+        assert self.found() == {}
+
+    def test_wrong_settings(self, settings: Any) -> None:
+        settings.JOBS_FLOW = {"STORGE": "x"}
+        assert "STORGE" in self.found()["jobs_flow_django.E001"]
+
+    @pytest.mark.parametrize("path", ["nowhere.authorize", "jobs_flow_django.permissions.PERMISSIONS"])
+    def test_an_authorize_that_cannot_be_called(self, settings: Any, path: str) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync", "AUTHORIZE": path}
+        assert path in self.found()["jobs_flow_django.E002"]
+
+    def test_a_celery_app_that_cannot_be_imported(self, settings: Any) -> None:
+        settings.JOBS_FLOW = {"CELERY_APP": "nowhere.celery"}
+        assert "nowhere.celery" in self.found()["jobs_flow_django.E003"]
+
+    def test_no_celery_app(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(facade, "find_celery_app", lambda: None)
+        assert "CELERY_APP" in self.found()["jobs_flow_django.W001"]
+
+    def test_no_broker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CELERY_BROKER_URL")
+        bare = Celery("bare", set_as_current=False, fixups=[])
+        monkeypatch.setattr(facade, "find_celery_app", lambda: bare)
+        assert "'bare' has no broker" in self.found()["jobs_flow_django.W002"]
+
+    def test_a_memory_storage_that_workers_cannot_see(self, settings: Any) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "CELERY_APP": "testproject"}
+        assert "memory://" in self.found()["jobs_flow_django.W003"]
+
+    def test_no_channels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(apps, "is_installed", lambda name: name != "channels")
+        assert "channels" in self.found()["jobs_flow_django.W004"]
+
+    def test_nothing_about_celery_where_nothing_runs_on_it(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
+        monkeypatch.setattr(facade, "find_celery_app", lambda: None)
+        assert self.found() == {}
+
+
+def run_python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in a process of its own, whose settings name servers that are not there."""
+    nowhere = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "testproject.settings",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "JOBS_FLOW_STORAGE_URL": "redis://127.0.0.1:1/0",
+        "SECRET_KEY": "of a test that signs nothing",
+    }
+    argv = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env={**nowhere, **env}, check=False)
+
+
+class TestStarting:
+    """In processes of their own: Django starts once a process."""
+
+    def test_connects_to_nothing(self, tmp_path: Path) -> None:
+        done = run_python(
+            """
+            import socket
+            def refuse(*args): raise AssertionError(f"connects to {args}")
+            socket.socket.connect = socket.socket.connect_ex = refuse
+            import django
+            django.setup()
+            from jobs_flow_django import jobs
+            from testproject.celery import app
+            assert any(name.startswith("jobs_flow") for name in app.tasks), sorted(app.tasks)
+            assert "behaviour_ok" in jobs.registry.names()
+            print("started")
+            """,
+            TESTPROJECT_VAR=str(tmp_path),
+        )
+        assert done.stdout == "started\n", done.stderr
+
+    def test_without_a_celery_app_starts_and_makes_none(self, tmp_path: Path) -> None:
+        done = run_python(
+            """
+            from django.conf import settings
+            settings.configure(
+                INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "jobs_flow_django"],
+                DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+            )
+            import django
+            django.setup()
+            from celery import _state
+            assert _state.default_app is None
+            from django.core.checks import run_checks
+            print([message.id for message in run_checks()])
+            """,
+            TESTPROJECT_VAR=str(tmp_path),
+        )
+        assert done.stdout == "['jobs_flow_django.W001', 'jobs_flow_django.W004']\n", done.stderr
+
+    def test_wrong_settings_stop_it_with_the_key(self, tmp_path: Path) -> None:
+        done = run_python(
+            """
+            from testproject import settings
+            settings.JOBS_FLOW = {"STORAGE": "redis://h", "BACKND": "sync"}
+            import django
+            django.setup()
+            """,
+            TESTPROJECT_VAR=str(tmp_path),
+        )
+        assert done.returncode == 1
+        assert "ConfigurationError: The jobs-flow setting JOBS_FLOW['BACKND'] is wrong" in done.stderr
+
+    def test_importing_jobs_needs_no_settings(self, tmp_path: Path) -> None:
+        done = run_python(
+            "from jobs_flow_django import jobs; import jobs_flow_django.conf; print('imported')",
+            DJANGO_SETTINGS_MODULE="",
+        )
+        assert done.stdout == "imported\n", done.stderr
+
+    def test_an_asgi_process_gets_the_app_of_the_project(self, tmp_path: Path) -> None:
+        done = run_python(
+            """
+            import threading
+            import testproject.asgi
+            from testproject.celery import app
+            from jobs_flow_django import jobs
+            seen = []
+            thread = threading.Thread(target=lambda: seen.append(jobs.backend.app))
+            thread.start(); thread.join()
+            assert seen == [app], seen
+            print("same")
+            """,
+            TESTPROJECT_VAR=str(tmp_path),
+        )
+        assert done.stdout == "same\n", done.stderr
+
+    @pytest.mark.parametrize("app", ["testproject", "testproject.celery"])
+    def test_a_worker_knows_the_tasks_before_it_takes_messages(
+        self, start_worker: Callable[..., Worker], app: str
+    ) -> None:
+        worker = start_worker(app, pool="solo")
+        tasks = worker.output().split("[tasks]")[1].split("ready.")[0]
+        assert "jobs_flow" in tasks, worker.output()

@@ -1,0 +1,139 @@
+"""Django's side of a run on a real worker: rows, signals and the admin while another process executes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from playwright.sync_api import sync_playwright
+
+from jobs_flow_django import jobs
+from jobs_flow_django.models import WorkflowInstance
+from tests.conftest import Database
+from tests.support import flows  # noqa: F401 - registers the workflows
+from tests.support.eventually import eventually
+from tests.support.processes import Worker
+from tests.support.servers import CHROMIUM_FLAGS
+
+LIST = "/admin/jobs_flow_django/workflowinstance/"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def status_becomes(instance_id: str, status: str) -> WorkflowInstance:
+    row = WorkflowInstance.objects.filter(pk=instance_id)
+    found: WorkflowInstance = eventually(lambda: row.filter(status=status).first(), 20)
+    return found
+
+
+@pytest.mark.usefixtures("storage_url")
+class TestWorker:
+    def test_mirrors_what_it_executes(self, database: Database, start_worker: Callable[..., Worker]) -> None:
+        start_worker()
+        with transaction.atomic(using=database.alias):
+            good = jobs.create_workflow_instance("behaviour_parallel", execute=True)
+        bad = jobs.create_workflow_instance("behaviour_raising", execute=True)
+        row = status_becomes(good, "done")
+        assert (row.progress, row.run, row.error) == (1.0, 1, None)
+        assert row.started_at is not None
+        assert row.finished_at is not None
+        error = status_becomes(bad, "failed").error
+        assert error is not None
+        assert error["path"] == "#.average"
+
+    def test_catches_up_with_what_was_started_before_it(
+        self, database: Database, start_worker: Callable[..., Worker]
+    ) -> None:
+        instance_id = jobs.create_workflow_instance("behaviour_ok", execute=True)
+        assert WorkflowInstance.objects.get(pk=instance_id).status == "working"
+        start_worker(pool="threads")
+        status_becomes(instance_id, "done")
+
+    def test_the_admin_starts_runs(
+        self, database: Database, start_worker: Callable[..., Worker], admin_client: Client
+    ) -> None:
+        instance_id = jobs.create_workflow_instance("behaviour_ok")
+        start_worker(pool="solo")
+        page = admin_client.post(f"{LIST}{instance_id}/run/", follow=True).content.decode()
+        assert "Run 1 started: all tasks." in page
+        status_becomes(instance_id, "done")
+
+
+class TestInABrowser:
+    @pytest.mark.parametrize("database", ["default"], indirect=True)
+    def test_the_admin_fits_any_width_and_runs_nothing_it_shows(
+        self,
+        database: Database,
+        start_web: Callable[..., Any],
+        storage_url: str,
+        settings: Any,
+        admin_client: Client,
+        chromium: Path,
+        take_picture: Callable[[Any, str], None],
+    ) -> None:
+        """On a phone and on a desk, in both themes, under the test project's content security policy."""
+        settings.JOBS_FLOW = {"STORAGE": storage_url, "BACKEND": "sync"}
+        ids = {
+            name: jobs.create_workflow_instance(name, data, name=f"<b>{name}</b>", realm="a" * 60, execute=True)
+            for name, data in (("flow_tree", {"fail": True}), ("flow_hostile", None), ("flow_wide", {"width": 60}))
+        }
+        web = start_web()
+        cookie = {"name": "sessionid", "value": admin_client.cookies["sessionid"].value, "url": web.url}
+        complaints: list[str] = []
+        # Not a fixture: while Playwright has its loop in this thread, Django allows no queries in it.
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            for theme, width in itertools.product(("light", "dark"), (360, 1400)):
+                viewport = {"width": width, "height": 800}
+                context = browser.new_context(viewport=viewport, color_scheme=theme, base_url=web.url)  # type: ignore[arg-type]
+                context.add_cookies([cookie])  # type: ignore[list-item]
+                page = context.new_page()
+                page.on("console", lambda message: complaints.append(f"{message.text} {message.location}"))
+                page.on("pageerror", lambda error: complaints.append(str(error)))
+                page.goto(LIST)
+                assert page.locator("#result_list tbody tr").count() == 3
+                take_picture(page, f"admin-list-{theme}-{width}")
+                for name, instance_id in ids.items():
+                    page.goto(f"{LIST}{instance_id}/change/")
+                    assert page.locator("h1 bdi").inner_text() == f"<b>{name}</b>"
+                    page.locator(".jf-name a").nth(1).click()
+                    page.wait_for_selector(".jf-detail")
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width
+                    take_picture(page, f"admin-{name}-{theme}-{width}")
+                context.close()
+            browser.close()
+        assert [text for text in complaints if "favicon.ico" not in text] == []
+
+    @pytest.mark.parametrize("database", ["default"], indirect=True)
+    def test_a_run_is_watched_to_its_end(
+        self,
+        database: Database,
+        start_web: Callable[..., Any],
+        start_worker: Callable[..., Worker],
+        storage_url: str,
+        admin_client: Client,
+        chromium: Path,
+        take_picture: Callable[[Any, str], None],
+    ) -> None:
+        """Started on the page, watched there, and shown with its results when it is over; nobody reloads."""
+        instance_id = jobs.create_workflow_instance("behaviour_parallel", name="Watched")
+        web = start_web()
+        start_worker(env={"DEMO_PACE": "0.3"})
+        cookie = {"name": "sessionid", "value": admin_client.cookies["sessionid"].value, "url": web.url}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+            context = browser.new_context(viewport={"width": 1400, "height": 800}, base_url=web.url)
+            context.add_cookies([cookie])  # type: ignore[list-item]
+            page = context.new_page()
+            page.goto(f"{LIST}{instance_id}/change/")
+            page.get_by_role("button", name="Run all").click()
+            page.wait_for_selector("jobs-flow-progress >> text=/[1-9] of 7|[1-9]\\/7|[1-9]\\d* ?%/")
+            take_picture(page, "admin-live")
+            page.wait_for_selector(".jf-head .jf-badge.jf-done")
+            assert page.locator(".jf-table .jf-badge.jf-ok").count() == 7
+            browser.close()

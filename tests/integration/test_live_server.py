@@ -1,0 +1,263 @@
+"""Sockets as they are in production: uvicorn in a process of its own, clients of the ``websockets`` library."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.test import Client
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from jobs_flow.storages import create_storage
+from jobs_flow.storages.base import Storage
+from jobs_flow_django.models import WorkflowInstance
+from tests.support.eventually import aeventually
+from tests.support.live import DrivenInstance, Watcher
+from tests.support.processes import WebServer
+from tests.support.servers import Valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SITE = "tests.support.live_site:application"
+
+
+class Guest:
+    """A client; ``async with`` closes it."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.watcher = Watcher()
+
+    async def receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), 20))
+        self.watcher.receive(message)
+        return message
+
+    async def receive_until(self, condition: Callable[[Watcher], bool]) -> None:
+        while not condition(self.watcher):
+            await self.receive()
+
+    async def watch(self, instance_id: str, **fields: Any) -> None:
+        request = {"type": "watchWorkflowInstance", "workflowId": instance_id, **fields}
+        await self.socket.send(json.dumps(request))
+
+
+Enter = Callable[..., Awaitable[Guest]]
+
+
+@pytest.fixture
+def user() -> Any:
+    return get_user_model().objects.create_user("reader")
+
+
+@pytest.fixture
+async def enter(user: Any) -> AsyncIterator[Enter]:
+    client = Client()
+    await sync_to_async(client.force_login)(user)
+    sockets: list[ClientConnection] = []
+
+    async def open_socket(server: WebServer, *, signed_in: bool = True, origin: str | None = None) -> Guest:
+        cookie = {"Cookie": f"sessionid={client.cookies['sessionid'].value}"} if signed_in else {}
+        url = f"{server.websocket_url}/ws/jobs-flow/"
+        # Not compressed, so that what is sent needs the room that it says.
+        options: dict[str, Any] = {"compression": None, "max_size": None, "additional_headers": cookie}
+        socket = await connect(url, origin=origin or server.url, **options)
+        sockets.append(socket)
+        return Guest(socket)
+
+    yield open_socket
+    for socket in sockets:
+        await socket.close()
+
+
+@pytest.fixture
+def storage(storage_url: str) -> Iterator[Storage]:
+    made = create_storage(storage_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make(user: Any) -> Callable[..., DrivenInstance]:
+    def make_instance(storage: Storage, *tasks: str) -> DrivenInstance:
+        driven = DrivenInstance(storage, tasks or ("a", "b", "c")).create()
+        WorkflowInstance.objects.create(id=driven.id, workflow="driven", fingerprint="f", owner=user)
+        return driven
+
+    return make_instance
+
+
+Make = Callable[..., DrivenInstance]
+StartWeb = Callable[..., WebServer]
+
+
+def _subscriptions(storage: Storage) -> int:
+    """How many connections listen to instances of a storage."""
+    return sum(int(client["sub"]) > 0 for client in storage._client.client_list())  # type: ignore[attr-defined]
+
+
+class TestTwoClients:
+    async def test_see_the_same_in_order_and_then_live(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = await sync_to_async(make)(storage)
+        guests = [await enter(server) for _ in range(2)]
+        for guest in guests:
+            await guest.watch(driven.id)
+            await guest.receive_until(lambda watcher: bool(watcher.statuses))
+            assert guest.watcher.types == ["hello", "workflowDescription", "setWorkflowStatus", "setTasksStatuses"]
+            assert guest.watcher.statuses.keys() == set(driven.paths)
+
+        await asyncio.to_thread(lambda: driven.start().complete())
+        for guest in guests:
+            await guest.receive_until(lambda watcher: watcher.status == "done")
+        assert guests[0].watcher.knowledge == guests[1].watcher.knowledge
+        assert {record["status"] for record in guests[0].watcher.statuses.values()} == {"ok"}
+
+    async def test_of_two_web_processes_see_the_same(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        servers = [await asyncio.to_thread(start_web, SITE, name=f"web{number}") for number in range(2)]
+        driven = await sync_to_async(make)(storage)
+        guests = [await enter(server) for server in servers]
+        for guest in guests:
+            await guest.watch(driven.id)
+            await guest.receive_until(lambda watcher: bool(watcher.statuses))
+        await asyncio.to_thread(lambda: driven.start().complete())
+        for guest in guests:
+            await guest.receive_until(lambda watcher: watcher.status == "done")
+
+        assert guests[0].watcher.knowledge == guests[1].watcher.knowledge
+
+
+class TestTheDoor:
+    async def test_is_closed_to_the_anonymous(self, start_web: StartWeb, enter: Enter) -> None:
+        guest = await enter(await asyncio.to_thread(start_web, SITE), signed_in=False)
+
+        assert (await guest.receive())["error"]["code"] == "NOT_AUTHENTICATED"
+        with pytest.raises(ConnectionClosed) as closed:
+            await guest.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+    async def test_is_closed_to_other_sites(self, start_web: StartWeb, enter: Enter) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        with pytest.raises(InvalidStatus) as refused:
+            await enter(server, origin="http://evil.example")
+
+        assert refused.value.response.status_code == 403
+
+
+class TestTrouble:
+    async def test_a_storage_that_is_restarted_is_found_again(
+        self, start_web: StartWeb, start_valkey: Callable[..., Valkey], make: Make, enter: Enter
+    ) -> None:
+        valkey = start_valkey(config={"appendonly": "yes", "appendfsync": "always"})
+        server = await asyncio.to_thread(start_web, SITE, env={"JOBS_FLOW_STORAGE_URL": valkey.url})
+        storage = create_storage(valkey.url)
+        driven = await sync_to_async(make)(storage)
+        guest = await enter(server)
+        await guest.watch(driven.id)
+        await guest.receive_until(lambda watcher: bool(watcher.statuses))
+
+        await asyncio.to_thread(valkey.kill)
+        late = await enter(server)
+        await late.watch(driven.id)
+        assert (await late.receive())["type"] == "hello"
+        assert (await late.receive())["error"]["code"] == "STORAGE_UNAVAILABLE"
+        await asyncio.to_thread(valkey.start)
+        await asyncio.to_thread(lambda: driven.start().complete())
+
+        for each in (guest, late):
+            await each.receive_until(lambda watcher: watcher.status == "done")
+        assert guest.watcher.knowledge == late.watcher.knowledge
+        storage.close()
+
+    async def test_a_client_that_does_not_read_costs_no_memory_and_gets_the_end(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = await sync_to_async(make)(storage)
+        driven.start().claim("#.a")
+        quick, slow = await enter(server), await enter(server)
+        for guest in (quick, slow):
+            await guest.watch(driven.id)
+            await guest.receive_until(lambda watcher: bool(watcher.statuses))
+        process = psutil.Process(server.pid)
+        before = process.memory_info().rss
+
+        def chatter() -> None:
+            for number in range(100):
+                driven.log("#.a", *(f"{number:05} {line} {'x' * 1_000}" for line in range(20)))
+
+        # The quick one is waited for, so that what grows can only be what waits for the slow one.
+        quick_bytes = 0
+        for _ in range(40):
+            await asyncio.to_thread(chatter)
+            header = storage.get_instance(driven.id)
+            assert header is not None
+            seq = 0
+            while seq < header.seq:
+                text = await asyncio.wait_for(quick.socket.recv(), 20)
+                quick_bytes += len(text)
+                seq = json.loads(text)["seq"]
+        grown = process.memory_info().rss - before
+        await asyncio.to_thread(lambda: driven.end("#.a", 1).complete("#.b", "#.c"))
+
+        last: dict[str, Any] = {}
+        slow_bytes = 0
+        while last.get("type") != "setWorkflowStatus" or last["status"] != "done":
+            text = await asyncio.wait_for(slow.socket.recv(), 20)
+            slow_bytes += len(text)
+            last = json.loads(text)
+            if last["type"] == "setTasksStatuses":
+                slow.watcher.receive(last)
+
+        assert {record["status"] for record in slow.watcher.statuses.values()} == {"ok"}
+        assert slow_bytes < quick_bytes / 2
+        assert grown < 32 * 1024 * 1024
+
+    async def test_clients_that_vanish_leave_nothing_behind(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = await sync_to_async(make)(storage)
+        for _ in range(5):
+            guest = await enter(server)
+            await guest.watch(driven.id)
+            await guest.watch("nobody", ref=1)
+            guest.socket.transport.abort()
+            await asyncio.to_thread(lambda: driven.start().complete())
+        last = await enter(server)
+        await last.watch(driven.id)
+        await last.receive_until(lambda watcher: watcher.status == "done")
+        await last.socket.close()
+        await aeventually(lambda: _subscriptions(storage) == 0)
+
+        for trace in ("Traceback", "ERROR", "never retrieved"):
+            assert trace not in server.output()
+
+    async def test_a_server_that_is_stopped_ends_cleanly(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = await sync_to_async(make)(storage)
+        guests = [await enter(server) for _ in range(3)]
+        for guest in guests:
+            await guest.watch(driven.id)
+            await guest.receive_until(lambda watcher: bool(watcher.statuses))
+        await asyncio.to_thread(server.terminate)
+        for guest in guests:
+            with pytest.raises(ConnectionClosed):
+                await guest.receive()
+
+        assert "Traceback" not in server.output()
+        assert "never retrieved" not in server.output()
