@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.meter import Meter
+from tests.support.meter import Meter
 from tests.support.processes import Worker
 from tests.support.servers import Valkey
 
@@ -46,7 +46,9 @@ def main() -> None:
         with Worker("benchmarks.app", pool=pool, options=["-l", "WARNING"], name="benchmark") as worker:
             # At this level the worker does not say that it is ready.
             project.work.apply_async().get(timeout=30)
-            print(f"{pool} worker {worker.name}, 2 processes or threads, {os.cpu_count()} cores; times: median of {runs}")
+            print(
+                f"{pool} worker {worker.name}, 2 processes or threads, {os.cpu_count()} cores; times: median of {runs}"
+            )
             print("".join(f"{title:>{width}}" for title, width in COLUMNS))
             for case in CASES:
                 measured = [measure(kind, case, plain, runs, server.port) for kind, plain in starters(project, case[0])]

@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 
-
 _RANDOM_BITS = 74
 _lock = threading.Lock()
 _last = 0

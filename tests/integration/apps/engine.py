@@ -13,7 +13,9 @@ from celery import Celery
 
 from jobs_flow import Job, Jobs, Task, workflow
 
-app = Celery("engine", broker=os.environ["ENGINE_BROKER"], backend=os.environ.get("ENGINE_RESULTS"), set_as_current=False)
+URLS = {"broker": os.environ["ENGINE_BROKER"], "backend": os.environ.get("ENGINE_RESULTS")}
+
+app = Celery("engine", **URLS, set_as_current=False)
 app.conf.task_routes = {"tests.integration.apps.engine.elsewhere": {"queue": "elsewhere"}}
 jobs = Jobs(app, storage=os.environ["ENGINE_STORAGE"])
 
