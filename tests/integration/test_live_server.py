@@ -41,7 +41,7 @@ class Guest:
         return message
 
     async def receive_until(self, condition: Callable[[Watcher], bool]) -> None:
-        while not condition(self.watcher):
+        while not condition(self.watcher) or self.watcher.messages[-1].get("more"):
             await self.receive()
 
     async def watch(self, instance_id: str, **fields: Any) -> None:

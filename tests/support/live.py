@@ -95,7 +95,7 @@ class DrivenInstance:
             self.run,
             token=self._tokens[path],
             outcome=Outcome(status, body=text, source=path, **outcome),
-            flow=self.plan.flow(path, children=status == "ok", subtree=status != "ok"),
+            flow=self.plan.flow(path, status),
         )
         assert done.recorded
         return self
