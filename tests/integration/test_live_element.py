@@ -278,7 +278,7 @@ class TestLive:
         await asyncio.to_thread(
             driven.end, "#.a", status="failed", error={"code": "EXECUTION_FAILED", "message": nasty}
         )
-        await expect(element.locator(".task .error").first).to_have_text(nasty)
+        await expect(element.locator(".box.error")).to_have_text(f"a failed: {nasty}")
 
         assert await element.locator("img, b").count() == 0
         assert await page.title() == "live"

@@ -408,6 +408,8 @@
       failed: "Failed",
       cancelled: "Cancelled",
     },
+    /** A task that waits for nothing, because there is no run. */
+    idle: "Not run",
     instance: { inactive: "Not started", working: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" },
     connection: { connecting: "Connecting…", reconnecting: "Reconnecting…" },
     errors: {
@@ -600,7 +602,7 @@
     update(state, now) {
       this.record = state.statuses[this.task.path] ?? {};
       this.unfinished = this.#unfinished(state);
-      this.#show(this.record, this.unfinished);
+      this.#show(this.record, state);
       this.tick(now);
       this.log.update(state.logs[this.task.path]);
       this.children?.update(state, now);
@@ -613,15 +615,18 @@
       return ended < this.below.length ? words.part(ended, this.below.length) : "";
     }
 
-    #show(record, unfinished) {
+    #show(record, state) {
       const status = record.status ?? "inactive";
-      setStatus(this.element, this.icon, status, unfinished ? "running" : status);
-      setText(this.status, unfinished || (words.task[status] ?? status));
+      const idle = status === "inactive" && state.status !== "working" ? words.idle : "";
+      setStatus(this.element, this.icon, status, this.unfinished ? "running" : status);
+      setText(this.status, this.unfinished || idle || (words.task[status] ?? status));
       const measured = status === "running" && typeof record.progress === "number";
       this.bar.element.hidden = !measured;
       if (measured) this.bar.set(record.progress, words.progressOf(this.task.name), record.progressText);
       setText(this.text, status === "running" ? (record.progressText ?? "") : "");
-      setText(this.error, record.error ? String(record.error.message ?? record.error.code ?? "") : "");
+      // The failure that ended the run is told above, once.
+      const told = state.error?.path === this.task.path;
+      setText(this.error, record.error && !told ? String(record.error.message ?? record.error.code ?? "") : "");
     }
 
     /** The time of a running task goes on between messages. */
