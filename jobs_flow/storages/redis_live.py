@@ -18,6 +18,8 @@ from jobs_flow.storages.records import Event
 
 logger = logging.getLogger("jobs_flow.storage")
 
+#: Events waiting to be taken; of instances that have more, only that something was missed is known.
+QUEUE_LIMIT = 10_000
 #: Seconds between attempts to reach a server that has gone.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -32,6 +34,7 @@ class RedisSubscription:
         self._watched: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._queue: asyncio.Queue[tuple[str, Event | None]] = asyncio.Queue()
+        self._missed: dict[str, None] = {}
         self._reader: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
 
@@ -65,7 +68,10 @@ class RedisSubscription:
     async def next(self) -> tuple[str, Event | None]:
         """The next ``(instance id, event)``."""
         while True:
-            instance_id, event = await self._queue.get()
+            if self._missed and self._queue.empty():
+                instance_id, event = self._missed.popitem()[0], None
+            else:
+                instance_id, event = await self._queue.get()
             if instance_id in self._watched:
                 return instance_id, event
 
@@ -116,7 +122,7 @@ class RedisSubscription:
                 break
         self._connected.set()
         for instance_id in self._watched:
-            self._queue.put_nowait((instance_id, None))
+            self._offer(instance_id, None)
 
     def _receive(self, message: dict[str, Any]) -> None:
         instance_id = message["channel"].decode().removeprefix(self._prefix)
@@ -126,4 +132,11 @@ class RedisSubscription:
                 confirmed.set_result(None)
         elif message["type"] == "message" and instance_id in self._watched:
             number, _, text = message["data"].partition(b" ")
-            self._queue.put_nowait((instance_id, Event.parse(int(number), text)))
+            self._offer(instance_id, Event.parse(int(number), text))
+
+    def _offer(self, instance_id: str, event: Event | None) -> None:
+        # A reader that is slower than its events must not cost memory without end: it reads the stream instead.
+        if self._queue.qsize() < QUEUE_LIMIT:
+            self._queue.put_nowait((instance_id, event))
+        else:
+            self._missed[instance_id] = None

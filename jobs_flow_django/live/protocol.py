@@ -173,6 +173,10 @@ def _argument(data: Mapping[str, Any], field: str) -> tuple[()] | tuple[Json]:
     return (data[field],) if field in data else ()
 
 
+#: What of an error everybody who may see the instance is told.
+_ERROR_KINDS = ("code", "type", "path")
+
+
 # -- to a client -----------------------------------------------------------------------------
 
 
@@ -216,8 +220,18 @@ def instance_view(instance: Instance) -> dict[str, Any]:
 
 
 def mask(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A task view for those who may see that a task ran, and not what came out of it."""
-    return {field: value for field, value in record.items() if field != "body"}
+    """A task view for those who may see that a task ran, and not what came out of it.
+
+    What a task says of itself, its error included, may hold what it worked on.
+    """
+    return mask_error({field: value for field, value in record.items() if field not in ("body", "progressText")})
+
+
+def mask_error(view: Mapping[str, Any]) -> dict[str, Any]:
+    """A view whose ``error`` says of which kind it is and where, and not the message."""
+    if not view.get("error"):
+        return dict(view)
+    return {**view, "error": {name: value for name, value in view["error"].items() if name in _ERROR_KINDS}}
 
 
 def snapshot_messages(
@@ -226,6 +240,7 @@ def snapshot_messages(
     """All there is to know: description, status, statuses of all paths, then logs."""
     instance, seq = snapshot.instance, snapshot.seq
     status = {**instance_view(instance), "progress": instance.progress}
+    status = status if payload else mask_error(status)
     yield from _marked(
         [
             {"type": "workflowDescription", "id": instance_id, "tasks": snapshot.tree},
@@ -245,7 +260,8 @@ def change_messages(instance_id: str, change: Change, *, payload: bool) -> Itera
         *(execution_error(instance_id, error, seq) for error in change.errors),
     ]
     if change.instance is not None:
-        messages.append({"type": "setWorkflowStatus", "id": instance_id, **change.instance, "seq": seq})
+        view = change.instance if payload else mask_error(change.instance)
+        messages.append({"type": "setWorkflowStatus", "id": instance_id, **view, "seq": seq})
     yield from _marked(messages)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from jobs_flow.errors import InstanceExists
+from jobs_flow.storages import redis_live
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.redis import RedisStorage
 from tests.conformance.scenario import Scenario, ok, task
+from tests.support.eventually import aeventually
 from tests.support.servers import Valkey
 
 
@@ -113,3 +115,26 @@ def test_a_run_that_was_started_is_reverted_once(proxy: LosingProxy, storage: St
     with_a_lost_answer(proxy, lambda: storage.revert_run(scenario.id, 1, {"code": "X", "message": "x"}))
     assert scenario.snapshot.instance.status == "inactive"
     assert len(scenario.events()) == 3
+
+
+async def test_a_reader_slower_than_its_events_is_told_that_it_missed_some(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_live, "QUEUE_LIMIT", 3)
+    storage = RedisStorage(valkey.url)
+    subscription = storage.subscribe()
+    quiet, busy = Scenario(storage, task("a")), Scenario(storage, task("a"))
+    await subscription.add(quiet.id)
+    await subscription.add(busy.id)
+    while subscription._queue.qsize():
+        await subscription.next()
+    for _ in range(20):
+        storage.add_event(busy.id, {"error": {}})
+    # Its own connection delivers in order: when this one is here, the others were.
+    storage.add_event(quiet.id, {"error": {}})
+    await aeventually(lambda: quiet.id in subscription._missed)
+    found = [await subscription.next() for _ in range(5)]
+    assert [(i, e.seq if e else None) for i, e in found[:3]] == [(busy.id, n) for n in (2, 3, 4)]
+    assert sorted(found[3:]) == sorted([(busy.id, None), (quiet.id, None)])
+    await subscription.aclose()
+    storage.close()

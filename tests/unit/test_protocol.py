@@ -200,6 +200,16 @@ class TestAnswers:
 
         assert statuses["statuses"] == {"#.a": {"status": "ok", "bodySize": 1, "logCount": 2}}
 
+    def test_without_view_payload_errors_say_their_kind_and_no_more(self) -> None:
+        error = {"code": "EXECUTION_FAILED", "type": "ValueError", "message": "secret"}
+        record = {"status": "failed", "error": error, "progressText": "secret"}
+        told = [*protocol.snapshot_messages("i1", snapshot({"#.a": record}), {}, payload=False)]
+        data = {"run": 1, "tasks": {"#.a": record}, "instance": {"status": "failed", "error": {**error, "path": "#.a"}}}
+        told += protocol.event_messages("i1", Event(4, data), payload=False)
+
+        assert "secret" not in json.dumps(told)
+        assert told[-1]["error"] == {"code": "EXECUTION_FAILED", "type": "ValueError", "path": "#.a"}
+
     def test_large_records_are_sent_in_several_messages(self) -> None:
         view = {"status": "ok", "body": "x" * 4000, "bodySize": 4002, "logCount": 0}
         tasks = {f"#.t{number}": view for number in range(300)}
