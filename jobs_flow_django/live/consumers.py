@@ -206,16 +206,20 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """End what the user may no longer see."""
         while True:
             await asyncio.sleep(RECHECK_INTERVAL)
+            # Asked about these; what is watched from now on was permitted just then.
+            watched = [mailbox for _, mailbox in self._watches.values()]
             try:
-                allowed = await access.visible(self.scope, list(self._watches))
+                allowed = await access.visible(self.scope, [mailbox.instance_id for mailbox in watched])
             except NotAuthenticated as error:
                 await self._turn_away(error)
                 return
             except Exception as error:
                 log_unexpected("permissions could not be checked again", error)
                 continue
-            for instance_id, (_, mailbox) in list(self._watches.items()):
-                if instance_id not in allowed:
-                    mailbox.end(InstanceNotFound(instance_id=instance_id))
+            for mailbox in watched:
+                if self._watches.get(mailbox.instance_id, (None, None))[1] is not mailbox:
+                    continue  # left meanwhile
+                if mailbox.instance_id not in allowed:
+                    mailbox.end(InstanceNotFound(instance_id=mailbox.instance_id))
                 else:
-                    mailbox.payload = allowed[instance_id]
+                    mailbox.payload = allowed[mailbox.instance_id]

@@ -167,16 +167,23 @@ _TIMES = frozenset(
 )
 
 
+#: What is the users' own, whatever its members are called.
+_PAYLOADS = frozenset({"body", "argument", "context", "updaters", "value"})
+
+
 def plain(answer: Any, key: str = "") -> Any:
     """Any answer of a storage as dicts, lists and scalars, with ``TIME`` for times."""
     if key in _TIMES and answer:
         return TIME
     if key == "duration" and answer == 0:
         return TIME
+    if isinstance(answer, Instance):
+        times = {name: plain(getattr(answer, name), name) for name in _TIMES if hasattr(answer, name)}
+        return dataclasses.asdict(answer) | times
     if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
         return {field.name: plain(getattr(answer, field.name), field.name) for field in dataclasses.fields(answer)}
-    if key == "counts":
-        return {status: number for status, number in answer.items() if number}
+    if key in _PAYLOADS:
+        return answer
     if isinstance(answer, Mapping):
         return {name: plain(member, name) for name, member in answer.items()}
     if isinstance(answer, list | tuple):

@@ -353,6 +353,29 @@ class TestPermissions:
         await socket.answers("appError")
         assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
 
+    async def test_what_is_watched_while_they_are_checked_stays(
+        self, owner: User, sign_in: SignIn, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def visible(scope: Any, instance_ids: Any) -> dict[str, bool]:
+            allowed = dict.fromkeys(instance_ids, True)
+            asked.set()
+            await answer.wait()
+            return allowed
+
+        monkeypatch.setattr(consumers, "RECHECK_INTERVAL", 0.01)
+        monkeypatch.setattr(consumers.access, "visible", visible)
+        socket = await sign_in(owner)
+        await asked.wait()
+        await socket.ask(watch(driven.id))
+        await socket.answers(*SNAPSHOT)
+        asked.clear()
+        answer.set()
+        await asked.wait()
+        driven.start()
+        assert (await socket.answer())["type"] in SNAPSHOT
+
     async def test_a_user_without_session_is_read_anew_too(self, owner: User, two: str) -> None:
         socket = WebSocketCommunicator(consumers.LiveConsumer.as_asgi(), user=owner)
         await socket.connect()
