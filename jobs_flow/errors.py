@@ -120,6 +120,15 @@ class NotJson(JobsFlowError):
         super().__init__(where=where, type_name=type_name)
 
 
+class TooLarge(JobsFlowError):
+    """{where} is {size} bytes of JSON, over the limit of {limit}. Keep such data elsewhere and hand on where it is."""
+
+    code = "TOO_LARGE"
+
+    def __init__(self, *, where: str, size: int, limit: int) -> None:
+        super().__init__(where=where, size=size, limit=limit)
+
+
 class InstanceNotFound(JobsFlowError):
     """There is no workflow instance {instance_id!r}."""
 
@@ -188,6 +197,15 @@ class BrokerUnavailable(JobsFlowError):
     """The Celery broker cannot be reached, so nothing was started: {reason}. Start the broker and run the instance again."""
 
     code = "BROKER_UNAVAILABLE"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class CannotPublish(JobsFlowError):
+    """The message of a task could not be published: {reason}. Check the queue it names and Celery's settings."""
+
+    code = "CANNOT_PUBLISH"
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason=reason)

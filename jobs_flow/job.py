@@ -11,12 +11,15 @@ from typing import Any
 
 from jobs_flow.errors import InvalidArgument, StorageUnavailable
 from jobs_flow.storages.base import Storage
+from jobs_flow.workflows.json import printable
 
 logger = logging.getLogger("jobs_flow.engine")
 
 #: Progress of a task is written at most so often a second, after a burst of as many: a loop that
 #: reports each of a million rows must not make a million round trips.
 PROGRESS_RATE = 20
+#: Log lines that go into one event.
+LINES_A_WRITE = 200
 #: Characters kept of one log line and of a progress text.
 LINE_LIMIT = 8_192
 
@@ -77,14 +80,15 @@ class Job:
         if value is None and text is None:
             return
         if self._may_write() or value == 1:
-            kept = None if text is None else str(text)[:LINE_LIMIT]
+            kept = None if text is None else printable(str(text)[:LINE_LIMIT])
             self._write(partial(self._storage.set_progress, *self._record, token=self._token, value=value, text=kept))
 
     def log(self, *lines: object) -> None:
         """Append lines to the task's log. Text with line breaks becomes several lines."""
-        split = [part[:LINE_LIMIT] for line in lines for part in str(line).splitlines() or [""]]
-        if split:
-            self._write(partial(self._storage.append_logs, *self._record, token=self._token, lines=split))
+        split = [printable(part[:LINE_LIMIT]) for line in lines for part in str(line).splitlines() or [""]]
+        for start in range(0, len(split), LINES_A_WRITE):
+            some = split[start : start + LINES_A_WRITE]
+            self._write(partial(self._storage.append_logs, *self._record, token=self._token, lines=some))
 
     def __getattr__(self, name: str) -> Any:
         context = self.__dict__.get("context")

@@ -6,6 +6,7 @@ It knows a storage and a backend by their contracts only.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from jobs_flow.backends import Backend, Dispatch, create_backend
 from jobs_flow.backends.runtime import RunListener, Runtime
 from jobs_flow.errors import (
     BrokerUnavailable,
+    CannotPublish,
     CannotStart,
     ConfigurationError,
     ExecutionFailed,
@@ -86,6 +88,7 @@ class Jobs(Queries):
         debug.configure()
         self._storage_given = storage
         self._storage: Storage | None = None
+        self._storage_lock = threading.Lock()
         if isinstance(storage, str):
             create_storage(storage)  # a wrong URL is wrong now, not at the first task
         self.index = index or InstanceIndex()
@@ -99,6 +102,12 @@ class Jobs(Queries):
         self.backend.install(self.runtime)
 
     def _get_storage(self) -> Storage:
+        if self._storage is not None:
+            return self._storage
+        with self._storage_lock:
+            return self._make_storage()
+
+    def _make_storage(self) -> Storage:
         if self._storage is None:
             url = self._storage_given or self.backend.default_storage
             if url is None:
@@ -143,11 +152,13 @@ class Jobs(Queries):
         ``inactive`` and its ``error`` says why. Raises ``UnknownWorkflow``, ``DefinitionError``, ``NotJson``,
         ``InvalidArgument``, ``StorageUnavailable``; nothing is stored then.
         """
+        # As it will be read back, so that the generator sees the same here and in every worker.
+        data = json.decode(json.encode(data, "data"))
         plan = self.registry.plan(workflow, data)
         new = NewInstance(
             id=new_instance_id(),
             workflow=workflow,
-            data=json.decode(json.encode(data, "data")),
+            data=data,
             base_context=_checked_context(base_context),
             fingerprint=plan.fingerprint,
             tree=plan.describe(),
@@ -170,11 +181,11 @@ class Jobs(Queries):
         return new.id
 
     def _create_after_commit(self, new: NewInstance, execute: bool) -> None:
-        # The row is committed and the caller has its id: what goes wrong now is said on the row, not raised.
+        # The row is committed and the caller has its id: nobody is there to catch what goes wrong now.
         try:
             self.index.changed(self.storage.create_instance(new))
-        except JobsFlowError as error:
-            logger.error("%s was committed and could not be stored: %s", new.id, error.code)
+        except Exception as error:
+            logger.error("%s was committed and could not be stored: %s", new.id, _kind(error))
             return
         if execute:
             self._try_start(new.id)
@@ -182,8 +193,8 @@ class Jobs(Queries):
     def _try_start(self, instance_id: str) -> None:
         try:
             self.execute_all_tasks(instance_id)
-        except JobsFlowError as error:
-            logger.error("%s was created and not started: %s", instance_id, error.code)
+        except Exception as error:
+            logger.error("%s was created and not started: %s", instance_id, _kind(error))
 
     # -- executing ---------------------------------------------------------------------------
 
@@ -208,6 +219,7 @@ class Jobs(Queries):
 
         An explicit argument, falsy ones too, replaces the previous result. Raises as ``execute_all_tasks`` does.
         """
+        paths.parse(path)
         if path == paths.ROOT:
             return self.execute_all_tasks(instance_id, argument)
 
@@ -241,8 +253,8 @@ class Jobs(Queries):
     ) -> None:
         try:
             self._start_now(instance_id, text, select, path)
-        except JobsFlowError as error:
-            logger.error("%s was not started after the commit: %s", instance_id, error.code)
+        except Exception as error:
+            logger.error("%s was not started after the commit: %s", instance_id, _kind(error))
 
     def _start_now(
         self, instance_id: str, text: str | None, select: Callable[[Plan, str | None], RunSelection], path: str | None
@@ -258,14 +270,15 @@ class Jobs(Queries):
             raise CannotStart(
                 instance_id=instance_id, path=blocked.path, reason=reason, blocking=blocked.blocking
             ) from None
-        run = self.storage.start_run(instance_id, selected).run
+        # The next run, and no other: what was selected rests on what the last one left.
+        run = self.storage.start_run(instance_id, selected, expect_run=header.run + 1).run
         self.runtime.listener.run_started(instance_id)
         if not selected.heads:
             self.runtime.listener.run_finished(instance_id, InstanceStatus.DONE)
             return run
         try:
             self.backend.dispatch(Dispatch(instance_id, run, plan, selected.heads, frozenset(selected.paths)))
-        except BrokerUnavailable as error:
+        except (BrokerUnavailable, CannotPublish) as error:
             wire = {"code": error.code, "message": error.message}
             if self.storage.revert_run(instance_id, run, wire):
                 self.index.changed(self.runtime.header(instance_id))
@@ -278,16 +291,19 @@ class Jobs(Queries):
     def canvas(self, instance_id: str) -> Any:
         """The next whole run of an instance as one ordinary Celery canvas, to compose into one's own.
 
-        It starts the run when its first message is executed, gives the last result, and can be used
-        once. Raises ``InstanceNotFound``, ``CanvasTooLarge``, ``ResultBackendRequired``.
+        It starts the run when its first message is executed, and gives the last result. It is for one
+        run: published again later, it starts nothing. Raises ``InstanceNotFound``, ``DefinitionChanged``,
+        ``CanvasTooLarge``, ``ResultBackendRequired``.
         """
         header = self.runtime.header(instance_id)
         return self.backend.canvas(instance_id, self.runtime.plan_of(header), header.run + 1)
 
     def wait_task(self, instance_id: str, path: str, timeout: float | None = None, *, run: int | None = None) -> Json:
         """The result of one task, when the run that executes it has ended. Raises as ``wait`` does."""
-        self._wait(instance_id, timeout, run)
+        header = self._wait(instance_id, timeout, run)
         record = self.get_task(instance_id, path)
+        if header.error and header.status == InstanceStatus.INACTIVE:
+            self._result_or_raise(header)
         if record["status"] == TaskStatus.FAILED:
             error = record["error"] or {"message": "it failed"}
             raise ExecutionFailed(instance_id=instance_id, path=path, reason=error["message"], payload=error)
@@ -301,7 +317,7 @@ class Jobs(Queries):
     acreate_workflow_instance = aio.twin(create_workflow_instance)
     aexecute_all_tasks = aio.twin(execute_all_tasks)
     aexecute_one_task = aio.twin(execute_one_task)
-    await_task = aio.twin(wait_task)
+    acanvas = aio.twin(canvas)
 
 
 class _Listener(RunListener):
@@ -334,6 +350,11 @@ class _Listener(RunListener):
         except Exception:
             logger.exception("the index was not told about %s", instance_id)
             return None
+
+
+def _kind(error: Exception) -> str:
+    """What may be logged of an error: its message may hold users' data."""
+    return error.code if isinstance(error, JobsFlowError) else type(error).__name__
 
 
 def _checked_text(argument: str, value: str) -> str:

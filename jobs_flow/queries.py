@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from jobs_flow import aio
@@ -12,10 +14,13 @@ from jobs_flow.errors import ExecutionFailed, InstanceNotFound, TaskNotFound, Wa
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Instance, Json, Snapshot
 from jobs_flow.workflows import context
-from jobs_flow.workflows.states import InstanceStatus
+from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 #: Seconds between looks at an instance while nothing is heard of it.
 WAIT_STEP = 5.0
+#: Seconds between looks of a coroutine, which hears nothing: at first and at most.
+FIRST_PAUSE = 0.02
+LAST_PAUSE = 0.25
 
 
 def instance_view(instance: Instance) -> dict[str, Any]:
@@ -74,14 +79,15 @@ class Queries:
     ) -> list[dict[str, Any]]:
         """Instances, newest first, at most ``limit``; ``after`` is the id of the last one of the page before."""
         found: list[dict[str, Any]] = []
+        page = max(limit, 100)
         while len(found) < limit:
-            ids = self.storage.list_ids(realm=realm, after=after, limit=limit)
+            ids = self.storage.list_ids(realm=realm, after=after, limit=page)
             for instance in self.storage.get_instances(ids):
                 if instance is None or status not in (None, instance.status):
                     continue
                 if workflow in (None, instance.workflow):
                     found.append(instance_view(instance))
-            if len(ids) < limit:
+            if len(ids) < page:
                 break
             after = ids[-1]
         return found[:limit]
@@ -105,25 +111,18 @@ class Queries:
         Raises ``InstanceNotFound`` or ``TaskNotFound``.
         """
         record = self.storage.get_task(instance_id, path)
+        header = self.runtime.header(instance_id)
         if record is None:
-            header = self.runtime.header(instance_id)
-            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=path)
-        record["argument"] = self._resolve(instance_id, record["argument"])
-        if isinstance(record["context"], dict):
-            members = record["context"].items()
-            record["context"] = {name: self._resolve(instance_id, member) for name, member in members}
-        return record
+            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=str(path))
 
-    def _resolve(self, instance_id: str, value: Any) -> Any:
-        if not isinstance(value, dict) or not {"$ref", "executionTime", "length"} <= value.keys() or len(value) > 4:
-            return value
-        origin = self.storage.get_task(instance_id, value["$ref"])
-        if origin is None or origin["executionTime"] != value["executionTime"]:
-            return value
-        held = origin["body"] if origin["status"] == "ok" else origin["argument"]
-        if "member" not in value:
-            return held
-        return held.get(value["member"]) if isinstance(held, dict) else None
+        def resolve(kept: Any) -> Any:
+            return context.resolve(kept, partial(self.storage.get_task, instance_id), header.base_context)
+
+        # The argument of a first task or after a block stands in no other record and is kept as it is.
+        record["argument"] = resolve(record["argument"])
+        if isinstance(record["context"], dict):
+            record["context"] = {name: resolve(member) for name, member in record["context"].items()}
+        return record
 
     def get_logs(self, instance_id: str, path: str) -> list[str]:
         """The log lines of a task, oldest first. Raises ``InstanceNotFound`` or ``TaskNotFound``."""
@@ -144,28 +143,52 @@ class Queries:
     def wait(self, instance_id: str, timeout: float | None = None) -> Json:
         """The last result, when the run has ended.
 
-        Raises ``ExecutionFailed`` with the failing path and its payload, ``WaitTimeout`` after ``timeout``
-        seconds, ``InstanceNotFound`` when there is no such instance (any more).
+        Raises ``ExecutionFailed`` with the failing path and its payload, or why the run did not start;
+        ``WaitTimeout`` after ``timeout`` seconds; ``InstanceNotFound`` when there is no such instance (any more).
         """
-        header = self._wait(instance_id, timeout)
-        if header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED):
-            error = header.error or {"message": f"the run is {header.status}"}
+        return self._result_or_raise(self._wait(instance_id, timeout))
+
+    async def await_result(self, instance_id: str, timeout: float | None = None) -> Json:
+        """Asynchronous twin of ``wait``; holds no thread while it waits, however many wait."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        header = await aio.in_thread(self.runtime.header, instance_id)
+        pause = FIRST_PAUSE
+        while not self._has_ended(header, None):
+            _check_deadline(header, deadline, timeout)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+            header = await aio.in_thread(self.runtime.header, instance_id)
+        return await aio.in_thread(self._result_or_raise, header)
+
+    def _result_or_raise(self, header: Instance) -> Json:
+        stopped = header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED)
+        if stopped or (header.status == InstanceStatus.INACTIVE and header.error):
+            error = header.error or self._failure(header.id) or {"message": f"the run is {header.status}"}
             raise ExecutionFailed(
-                instance_id=instance_id, path=error.get("path", "#"), reason=error["message"], payload=error
+                instance_id=header.id, path=error.get("path", "#"), reason=error["message"], payload=error
             )
-        return self.get_result(instance_id)
+        return self.get_result(header.id)
+
+    def _failure(self, instance_id: str) -> dict[str, Any] | None:
+        """The failure that an earlier run left behind."""
+        for path, record in self.snapshot(instance_id).tasks.items():
+            if record["status"] in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                return {**(record["error"] or {"message": f"it is {record['status']}"}), "path": path}
+        return None
 
     def _wait(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
         """The header, when run ``run`` (any, if None) has ended."""
         deadline = None if timeout is None else time.monotonic() + timeout
         header = self.runtime.header(instance_id)
-        while True:
-            started = header.run > 0 and header.run >= (run or 0)
-            if (started and header.status != InstanceStatus.WORKING) or header.run > (run or header.run):
-                return header
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(instance_id=instance_id, timeout=timeout or 0.0, status=header.status)
+        while not self._has_ended(header, run):
+            _check_deadline(header, deadline, timeout)
             header = self._next_header(header, deadline)
+        return header
+
+    @staticmethod
+    def _has_ended(header: Instance, run: int | None) -> bool:
+        started = header.run > 0 and header.run >= (run or 0)
+        return (started and header.status != InstanceStatus.WORKING) or header.run > (run or header.run)
 
     def _next_header(self, header: Instance, deadline: float | None) -> Instance:
         """The header again, when an event says that it changed, or when nothing was heard for a while."""
@@ -186,4 +209,8 @@ class Queries:
     aget_task = aio.twin(get_task)
     aget_logs = aio.twin(get_logs)
     aget_result = aio.twin(get_result)
-    await_result = aio.twin(wait)
+
+
+def _check_deadline(header: Instance, deadline: float | None, timeout: float | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise WaitTimeout(instance_id=header.id, timeout=timeout or 0.0, status=header.status)

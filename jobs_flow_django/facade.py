@@ -8,7 +8,6 @@ from asgiref.sync import sync_to_async
 from celery import _state
 from celery.app.utils import find_app
 
-from jobs_flow import aio
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.jobs import Jobs
 from jobs_flow.storages.records import Json
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from celery import Celery
-
-#: Methods that wait for a run. They ask the storage only, and would keep everybody else from the
-#: one thread that sensitive code shares.
-_WAITING = frozenset({"wait", "wait_task"})
 
 
 class DjangoJobs(Jobs):
@@ -83,8 +78,6 @@ class DjangoJobs(Jobs):
         return created
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if getattr(function, "__name__", "") in _WAITING:
-            return await aio.in_thread(function, *args, **kwargs)
         # The thread of the request, so that queries run on its connection and inside its transaction.
         return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
 

@@ -34,7 +34,7 @@ class Backend(ABC):
 
     @abstractmethod
     def dispatch(self, work: Dispatch) -> None:
-        """Have the heads, and what follows them, executed. Raises ``BrokerUnavailable``."""
+        """Have the heads, and what follows them, executed. Raises ``BrokerUnavailable`` or ``CannotPublish``."""
 
     @property
     @abstractmethod

@@ -47,11 +47,11 @@ class Runtime:
         """The storage; made on first use, so that importing a project connects to nothing."""
         return self.get_storage()
 
-    def header(self, instance_id: str) -> Instance:
+    def header(self, instance_id: Any) -> Instance:
         """The stored header. Raises ``InstanceNotFound``."""
-        header = self.storage.get_instance(instance_id)
+        header = self.storage.get_instance(instance_id) if isinstance(instance_id, str) else None
         if header is None:
-            raise InstanceNotFound(instance_id=instance_id)
+            raise InstanceNotFound(instance_id=str(instance_id))
         return header
 
     def plan_of(self, header: Instance) -> Plan:

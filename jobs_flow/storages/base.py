@@ -150,8 +150,9 @@ class Storage(ABC):
         Then, with "selected" meaning that a record carries this run number and is ``inactive``:
 
         1. The record gets the outcome, ``finishedAt``, ``duration`` (since executionTime, None without
-           one) and its log lines; an ok outcome gets progress 1.0. The run's first failure that is not
-           tolerated becomes the instance's ``error``: ``{**outcome.error, "path": path}``.
+           one) and its log lines; an ok outcome gets progress 1.0. The run's first failure that neither
+           the task nor a block around it tolerates becomes the instance's ``error``:
+           ``{**outcome.error, "path": path}``.
         2. ok: its selected ``flow.children`` are queued; if there was one, that is all.
         3. Skipped, or a failure that the task or a block around it tolerates: the selected part of
            ``flow.subtree`` becomes ``skipped``, with the outcome's source.

@@ -140,7 +140,9 @@ def complete(
     if record is None:
         return None
     failed = outcome.status in _UNSUCCESSFUL and not outcome.tolerated
-    error = encode({**(outcome.error or {}), "path": path}) if failed and state.error is None else state.error
+    absorbed = any(tolerant for _, tolerant in flow.joins)
+    first = failed and not absorbed and state.error is None
+    error = encode({**(outcome.error or {}), "path": path}) if first else state.error
 
     tasks = {path: _end(record, outcome, now)}  # 1
     state.error = error
@@ -154,7 +156,7 @@ def complete(
 
     if record.status is TaskStatus.OK:  # 2
         result.queued = state.selected(flow.children)
-    elif not failed or any(tolerant for _, tolerant in flow.joins):  # 3
+    elif not failed or absorbed:  # 3
         for skipped in state.selected(flow.subtree):
             state.records[skipped].status, state.records[skipped].source = TaskStatus.SKIPPED, outcome.source
             tasks[skipped] = {"status": TaskStatus.SKIPPED.value}

@@ -12,7 +12,7 @@ Rules (features S23 to S26, S29 to S31, S38):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,8 +21,13 @@ from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.states import TaskStatus
 
 #: Arguments and context members up to this many characters of JSON are copied into the record that
-#: received them; longer ones are recorded as a reference to the record they came from.
-INLINE_LIMIT = 16_384
+#: received them; longer ones are recorded as a reference to where they stand, so that what all
+#: records keep together grows with the number of tasks, not with its square.
+INLINE_LIMIT = 512
+
+
+#: What a reference to the instance's base context names instead of a path.
+BASE = "#"
 
 
 class Handed(Protocol):
@@ -117,7 +122,9 @@ def build(
     context: dict[str, Any] = dict(base_context)
     record: dict[str, Any] = {}
     for name, value in base_context.items():
-        record[name] = _reference(json.encode(value), value, None)
+        text = json.encode(value)
+        long = len(text) > INLINE_LIMIT
+        record[name] = {"$ref": BASE, "length": len(text), "member": name} if long else _inline(value)
     for source in context_sources(plan, path):
         task, entry = plan.nodes[source].task, handed.get(source)
         if entry is None or entry.status == TaskStatus.INACTIVE:
@@ -129,9 +136,8 @@ def build(
         members = json.decode(text) if task.context_vars else None
         for name in task.context_vars:
             found = isinstance(members, dict) and name in members
-            context[name] = (
-                members[name] if members is not None and found else None
-            )  # missing: warned about when the task ended
+            # A missing member was warned about when the task ended.
+            context[name] = members[name] if members is not None and found else None
             record[name] = _reference(json.encode(context[name]), context[name], entry, name)
     argument, source_path, kept = _argument(plan, path, handed, explicit)
     return Given(
@@ -166,6 +172,32 @@ def _argument(plan: Plan, path: str, handed: Mapping[str, Handed], explicit: str
 def _reference(text: str, value: Any, entry: Handed | None, member: str | None = None) -> Any:
     """``value`` when it is short or stands nowhere else; else where it stands."""
     if entry is None or entry.source is None or len(text) <= INLINE_LIMIT:
-        return value
+        return _inline(value)
     reference = {"$ref": entry.source, "executionTime": entry.execution_time, "length": len(text)}
     return reference if member is None else {**reference, "member": member}
+
+
+def _inline(value: Any) -> Any:
+    """``value`` as a record keeps it: a user's own dict must not be taken for a reference."""
+    return {"$ref": None, "value": value} if isinstance(value, dict) and "$ref" in value else value
+
+
+def resolve(kept: Any, read: Callable[[str], Mapping[str, Any] | None], base_context: Mapping[str, Any]) -> Any:
+    """What a record received, from what it keeps; ``read`` gives the record at a path.
+
+    A reference to a record that was executed again since stays a reference.
+    """
+    if not isinstance(kept, dict) or "$ref" not in kept:
+        return kept
+    source = kept["$ref"]
+    if source is None:
+        return kept.get("value")
+    if source == BASE:
+        return base_context.get(str(kept.get("member")), kept)
+    origin = read(source)
+    if origin is None or origin["executionTime"] != kept.get("executionTime"):
+        return kept
+    held = origin["body"] if origin["status"] == TaskStatus.OK else origin["argument"]
+    if "member" not in kept:
+        return held
+    return held.get(kept["member"]) if isinstance(held, dict) else None

@@ -28,6 +28,9 @@ CELERY_OPTIONS = ("queue", "priority", "time_limit", "soft_time_limit")
 #: Those that an existing Celery task has as attributes; its queue is a matter of ``task_routes``.
 INHERITED_OPTIONS = ("priority", "time_limit", "soft_time_limit")
 
+#: Longest name of a queue, as brokers have it.
+MAX_QUEUE = 255
+
 #: What happens to the flow when a task fails.
 ON_FAILURE = ("stop", "continue")
 
@@ -101,8 +104,8 @@ class Task(_Options):
         if reason := paths.check_name(form.name):
             raise wrong(reason)
         own = paths.join(path, form.name)
-        if len(own) > paths.MAX_PATH:
-            raise wrong(f"the path of {form.name!r} is longer than {paths.MAX_PATH} characters")
+        if reason := paths.check_length(own):
+            raise wrong(f"the path of {form.name!r} is too long: {reason}")
         _check(form, lambda reason: wrong(reason, own))
         subtasks = parse_tasks(form.subtasks, workflow=workflow, path=own)
         if form.task is None and not subtasks:
@@ -148,7 +151,7 @@ def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
         raise wrong("context_vars is a list of names")
     members: list[Any] = [member for member in (task.dest, *task.context_vars) if member is not None]
     for member in members:
-        if not isinstance(member, str) or not member:
+        if not isinstance(member, str) or not member or not member.isprintable():
             raise wrong(f"dest is a name, not {member!r}")
         if member in RESERVED_NAMES:
             raise wrong(f"dest {member!r} is a member of the job handle; choose another name")
@@ -156,8 +159,9 @@ def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
         raise wrong(f"on_failure is one of {', '.join(ON_FAILURE)}, not {task.on_failure!r}")
     if not isinstance(task.description, str):
         raise wrong("description is text")
-    if task.queue is not None and not isinstance(task.queue, str):
-        raise wrong("queue is a queue's name")
+    queue: Any = task.queue
+    if queue is not None and not (isinstance(queue, str) and 0 < len(queue) <= MAX_QUEUE):
+        raise wrong(f"queue is a queue's name of at most {MAX_QUEUE} characters")
     for name in ("priority", "time_limit", "soft_time_limit"):
         number = getattr(task, name)
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):

@@ -12,7 +12,8 @@ from typing import Any
 
 from jobs_flow.errors import NotJson
 
-_MAX_DEPTH = 200
+#: Levels of lists and dicts that users' values may have.
+MAX_DEPTH = 200
 
 
 def encode(value: Any, where: str = "the value") -> str:
@@ -21,7 +22,11 @@ def encode(value: Any, where: str = "the value") -> str:
     Raises ``NotJson`` naming the place below ``where`` (``the result['rows'][3]``) and the type.
     """
     _check(value, where, 0)
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        # An int of thousands of digits, which Python does not print.
+        raise NotJson(where=where, type_name=f"a value that cannot be written ({error})") from None
 
 
 def decode(text: str | bytes) -> Any:
@@ -29,13 +34,15 @@ def decode(text: str | bytes) -> Any:
     return json.loads(text)
 
 
+def printable(text: str) -> str:
+    """``text`` with what no UTF-8 can hold written out, ``\\udcff`` for a file name's odd byte."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def _check(value: Any, where: str, depth: int) -> None:
-    if value is None or value is True or value is False:
+    if value is None or isinstance(value, bool | int):
         return
-    kind = type(value)
-    if kind is int:
-        return
-    if kind is str:
+    if isinstance(value, str):
         # A lone surrogate is a Python str that no UTF-8 text, and so no storage, can hold.
         if not value.isascii():
             try:
@@ -43,12 +50,12 @@ def _check(value: Any, where: str, depth: int) -> None:
             except UnicodeEncodeError:
                 raise NotJson(where=where, type_name="text with a lone surrogate") from None
         return
-    if kind is float:
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise NotJson(where=where, type_name=f"the number {value}")
         return
-    if depth > _MAX_DEPTH:
-        raise NotJson(where=where, type_name=f"nested deeper than {_MAX_DEPTH} levels")
+    if depth > MAX_DEPTH:
+        raise NotJson(where=where, type_name=f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
@@ -59,5 +66,6 @@ def _check(value: Any, where: str, depth: int) -> None:
     elif isinstance(value, list | tuple):
         for index, member in enumerate(value):
             _check(member, f"{where}[{index}]", depth + 1)
-    elif not isinstance(value, str | int | float):
+    else:
+        kind = type(value)
         raise NotJson(where=where, type_name=f"of type {kind.__module__}.{kind.__qualname__}")

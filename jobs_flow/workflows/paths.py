@@ -5,16 +5,18 @@ A path is compared segment by segment, so ``#.task1`` is not within ``#.task10``
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from jobs_flow.errors import InvalidPath
 
 ROOT = "#"
 SEPARATOR = "."
-#: Longest name of a task and longest path, in characters. A chain segment of Celery messages holds
-#: several paths and must stay under 8 KiB.
+#: Longest name of a task, and longest path, in characters and as messages carry it: JSON that
+#: escapes what is not ASCII. A message must stay under 8 KiB whatever the path is.
 MAX_NAME = 100
 MAX_PATH = 512
+MAX_ESCAPED = 2048
 
 
 def check_name(name: object) -> str | None:
@@ -32,6 +34,15 @@ def check_name(name: object) -> str | None:
     return None
 
 
+def check_length(path: str) -> str | None:
+    """Why ``path`` is too long, or None when it is not."""
+    if len(path) > MAX_PATH:
+        return f"it is longer than {MAX_PATH} characters"
+    if not path.isascii() and len(json.dumps(path)) > MAX_ESCAPED:
+        return f"it is longer than {MAX_ESCAPED} bytes, {len(json.dumps(path))}, as messages carry it"
+    return None
+
+
 def parse(path: str) -> tuple[str, ...]:
     """The names in ``path``; ``()`` for the root. Raises ``InvalidPath``."""
     if not isinstance(path, str):
@@ -39,8 +50,8 @@ def parse(path: str) -> tuple[str, ...]:
     root, *names = path.split(SEPARATOR)
     if root != ROOT:
         raise InvalidPath(path=path[:MAX_PATH], reason="it does not start with '#'")
-    if len(path) > MAX_PATH:
-        raise InvalidPath(path=path[:MAX_PATH], reason=f"it is longer than {MAX_PATH} characters")
+    if reason := check_length(path):
+        raise InvalidPath(path=path[:MAX_PATH], reason=reason)
     for name in names:
         if reason := check_name(name):
             raise InvalidPath(path=path, reason=reason)

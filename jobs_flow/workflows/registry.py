@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,9 @@ class Registry:
     def __init__(self) -> None:
         self._generators: dict[str, Generator] = {}
         self._discoverers: list[Callable[[], None]] = []
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        # Of its own, and reentrant: what is discovered registers itself, and may ask for what is known.
+        self._discovering = threading.RLock()
 
     def register(self, name: Any, source: Any) -> None:
         """Know ``name``; the last registration wins.
@@ -55,13 +58,14 @@ class Registry:
             self._discoverers.append(discover)
 
     def discover(self) -> None:
-        """Run the discoveries that have not run yet."""
-        while True:
+        """Run the discoveries that have not succeeded yet; whoever asks meanwhile waits for them."""
+        with self._discovering:
             with self._lock:
-                if not self._discoverers:
-                    return
-                discover = self._discoverers.pop(0)
-            discover()
+                waiting = list(self._discoverers)
+            for discover in waiting:
+                discover()
+                with self._lock:
+                    self._discoverers.remove(discover)
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
@@ -77,15 +81,17 @@ class Registry:
         """
         generator = self._get(name)
         try:
-            tasks = _call(generator, copy.deepcopy(data))
+            # Inside the try: a generator written with ``yield`` runs while its tasks are read.
+            return Plan.of(Workflow.parse(name, _call(generator, copy.deepcopy(data))))
         except DefinitionError:
             raise
         except Exception as error:
             reason = f"the generator raised {type(error).__name__}: {error}"
             raise DefinitionError(workflow=name, path="#", reason=reason) from error
-        return Plan.of(Workflow.parse(name, tasks))
 
-    def _get(self, name: str) -> Generator:
+    def _get(self, name: Any) -> Generator:
+        if not isinstance(name, str):
+            raise UnknownWorkflow(workflow=repr(name))
         with self._lock:
             generator = self._generators.get(name)
         if generator is None:
@@ -94,7 +100,7 @@ class Registry:
                 generator = self._generators.get(name)
                 known = ", ".join(sorted(self._generators)) or "none"
             if generator is None:
-                raise UnknownWorkflow(workflow=str(name), known=known)
+                raise UnknownWorkflow(workflow=name, known=known)
         return generator
 
 
@@ -108,17 +114,32 @@ def _call(generator: Generator, data: Any) -> Any:
 
 
 def wait_for(awaitable: Awaitable[Any]) -> Any:
-    """The result of an awaitable, from synchronous code; also inside a thread whose event loop is running."""
+    """The result of an awaitable, from synchronous code; also where an event loop is running already."""
 
     async def run() -> Any:
         return await awaitable
 
+    def finish() -> Any:
+        return asyncio.run(run())
+
+    hub = _gevent_hub()
+    if hub is not None:
+        # All greenlets share one thread, and a thread has one running event loop: so a real thread each.
+        return hub.threadpool.apply(finish)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(run())
+        return finish()
     with ThreadPoolExecutor(1, thread_name_prefix="jobs-flow-await") as pool:
-        return pool.submit(asyncio.run, run()).result()
+        return pool.submit(finish).result()
+
+
+def _gevent_hub() -> Any:
+    """gevent's hub in a process whose threads are greenlets, else None."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    return sys.modules["gevent"].get_hub()
 
 
 #: Where ``@workflow`` registers; every ``Jobs`` reads it unless it is given a registry of its own.

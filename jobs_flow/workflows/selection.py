@@ -75,6 +75,8 @@ def _check(path: str, other: str, statuses: Mapping[str, str], plan: Plan) -> No
     status = statuses.get(other, TaskStatus.INACTIVE)
     if status in PASSED:
         return
-    if status == TaskStatus.FAILED and plan.nodes[other].task.on_failure == "continue":
-        return
+    if status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        tolerant = [other, *plan.ancestors(other)]
+        if any(plan.nodes[above].task.on_failure == "continue" for above in tolerant):
+            return
     raise Blocked(path, other, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from types import ModuleType
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import canvas
-from jobs_flow.errors import CanvasTooLarge, ExecutionFailed, ResultBackendRequired
+from jobs_flow.errors import CanvasTooLarge, DefinitionError, ExecutionFailed, ResultBackendRequired
 from jobs_flow.ids import new_instance_id
 from jobs_flow.workflows.definition import Workflow
 from jobs_flow.workflows.plan import Plan
@@ -58,6 +59,25 @@ class TestSizes:
         for head in plan.roots:
             (signature,) = canvas.heads(engine.app, Dispatch(new_instance_id(), 1, plan, [head]))
             assert max(pushed_bytes(engine.app, signature)) <= 8192
+
+    @pytest.mark.parametrize("letter", ["x", "é", "数", "😀"])
+    @pytest.mark.parametrize("queue", [None, "q" * 255, "数" * 255])
+    def test_nor_with_the_longest_paths_and_queues(self, engine: ModuleType, letter: str, queue: str | None) -> None:
+        bottom: dict[str, Any] = {"name": "end", "task": len, "queue": queue}
+        for length in (100, 99, 98, 97, 50, 25, 12, 6, 3):
+            deeper = {"name": letter * length, "task": len, "queue": queue, "subtasks": [bottom]}
+            with contextlib.suppress(DefinitionError):
+                Workflow.parse("w", [deeper])
+                bottom = deeper
+        plan = Plan.of(Workflow.parse("w", [bottom, {"name": "last", "task": len, "queue": queue}]))
+        assert max(len(json.dumps(path)) for path in plan.nodes) > 450
+        client = engine.app.broker_connection().channel().client
+        for head in plan.nodes:
+            (signature,) = canvas.heads(engine.app, Dispatch(new_instance_id(), 1, plan, [head]))
+            signature.apply_async()
+            (message,) = client.lrange(queue or "celery", 0, -1)
+            client.delete(queue or "celery")
+            assert len(message) <= 8192
 
     def test_short_workflows_are_one_canvas(self, engine: ModuleType) -> None:
         plan = Plan.of(Workflow.parse("w", engine.nested(None)))

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from jobs_flow import Jobs
-from jobs_flow.errors import BrokerUnavailable, CannotStart, ExecutionFailed
+from jobs_flow.errors import BrokerUnavailable, CannotPublish, CannotStart, ExecutionFailed
 from jobs_flow.ids import message_id
 from tests.support.eventually import eventually
 from tests.support.processes import Worker
@@ -248,3 +248,33 @@ class TestWithoutServers:
             assert int(record["executionTime"]) > 1_700_000_000_000
             assert client.lrange(f"logs_{id}_#.first", 0, -1) == ["loaded"]
             assert client.hget(f"workflow_{id}", "workflow") == '"nested"'
+
+
+class TestUnlucky:
+    def test_coroutines_run_side_by_side_under_gevent(self, engine: ModuleType, start_engine: Start) -> None:
+        start_engine(pool="gevent", concurrency=20)
+        id = engine.jobs.create_workflow_instance("coroutines", 8, execute=True)
+        assert engine.jobs.wait(id, 30) == {f"s{number}": number for number in range(8)}
+
+    @pytest.mark.parametrize("place", ["first", "later"])
+    def test_a_message_that_cannot_be_published_leaves_nothing_working(
+        self, engine: ModuleType, start_engine: Start, place: str
+    ) -> None:
+        engine.app.conf.task_create_missing_queues = False
+        start_engine(env={"ENGINE_NO_QUEUES": "1"})
+        id = engine.jobs.create_workflow_instance("misrouted", place, execute=True)
+        if place == "first":
+            view = engine.jobs.get_workflow(id)
+            assert (view["status"], view["error"]["code"]) == ("inactive", "CANNOT_PUBLISH")
+            with pytest.raises(CannotPublish, match="typo"):
+                engine.jobs.execute_all_tasks(id)
+        with pytest.raises(ExecutionFailed, match="typo") as failed:
+            engine.jobs.wait(id, 30)
+        assert failed.value.payload["code"] == "CANNOT_PUBLISH"  # type: ignore[attr-defined]
+
+    def test_a_canvas_of_no_tasks_is_done(self, engine: ModuleType, start_engine: Start) -> None:
+        start_engine()
+        engine.jobs.register_workflow("chain", engine.chained)
+        id = engine.jobs.create_workflow_instance("chain", 0)
+        assert engine.jobs.canvas(id).apply_async().get(timeout=30) is None
+        assert engine.jobs.get_workflow(id)["status"] == "done"

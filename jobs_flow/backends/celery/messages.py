@@ -34,6 +34,8 @@ SEGMENT_LENGTH = 16
 SEGMENT_BYTES = 5_600
 #: Bytes of one embedded signature beside its path, as Redis carries it (base64 of JSON); measured, rounded up.
 SIGNATURE_BYTES = 420
+#: Characters of a path that monitors show among the arguments.
+SHOWN_PATH = 160
 #: Characters of the name that monitors show.
 SHADOW_LIMIT = 64
 
@@ -42,6 +44,9 @@ def signature(app: Celery, name: str, instance_id: str, path: str, run: int, pla
     """The immutable signature of one step, with its derived id and the options its task declares."""
     ident = message_id(instance_id, path, run, name.rpartition(".")[2])
     sig = app.signature(name, args=(instance_id, path, run), immutable=True, task_id=ident)
+    if len(ascii(path)) > SHOWN_PATH:
+        # Celery would put the arguments into a header as well, escaped and at length.
+        sig.options["argsrepr"] = f"('{instance_id}', {ascii(path)[:SHOWN_PATH]}..., {run})"
     if plan is not None:
         sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
         if path in plan:
@@ -63,7 +68,11 @@ def size_of(plan: Plan, path: str) -> int:
     """Estimated bytes of a step's signature embedded in another message."""
     task = plan.nodes[path].task
     # JSON escapes what is not ASCII, and base64 adds a third; the path also stands in the shadow name.
-    text = len(json.dumps(path)) + len(json.dumps(f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])) + len(task.queue or "")
+    text = (
+        len(json.dumps(path))
+        + len(json.dumps(f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT]))
+        + len(json.dumps(task.queue or ""))
+    )
     return SIGNATURE_BYTES + text * 4 // 3
 
 

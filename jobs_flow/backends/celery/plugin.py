@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.celery import canvas, discovery, signals, task
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import BrokerUnavailable, ConfigurationError, ResultBackendRequired
+from jobs_flow.errors import BrokerUnavailable, CannotPublish, ConfigurationError, ResultBackendRequired
 from jobs_flow.workflows.plan import Plan
 
 logger = logging.getLogger("jobs_flow.celery")
@@ -92,10 +92,13 @@ class CeleryBackend(Backend):
         return self.app.conf.get(name, SETTINGS[name])
 
     def dispatch(self, work: Dispatch) -> None:
-        """Publish the canvases of the heads. Raises ``BrokerUnavailable``; some may have been published then."""
-        canvases = canvas.heads(self.app, work)
-        whole = canvases[0] if len(canvases) == 1 else group(*canvases, app=self.app)
+        """Publish the canvases of the heads. Some may have been published when it raises.
+
+        Raises ``BrokerUnavailable``, or ``CannotPublish`` for what trying again would not change.
+        """
         try:
+            canvases = canvas.heads(self.app, work)
+            whole = canvases[0] if len(canvases) == 1 else group(*canvases, app=self.app)
             with self.app.producer_or_acquire(None) as producer:
                 # One round trip for many messages, where the transport can.
                 batch = getattr(producer, "batch", None)
@@ -103,6 +106,8 @@ class CeleryBackend(Backend):
                     whole.apply_async(producer=producer, add_to_parent=False)
         except (OperationalError, OSError) as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise CannotPublish(reason=f"{type(error).__name__}: {error}") from error
 
     def dispatch_patiently(self, work: Dispatch) -> None:
         """``dispatch`` from a worker: the tasks are recorded as queued, so their messages must go out."""
@@ -124,7 +129,3 @@ class CeleryBackend(Backend):
             raise ResultBackendRequired(instance_id=instance_id)
         limit = self.setting("jobs_flow_canvas_bytes")
         return canvas.whole(self.app, instance_id, plan, run, limit=limit)
-
-    def started(self, instance_id: str) -> None:
-        """A run was started by a canvas, not by the facade."""
-        self.runtime.listener.run_started(instance_id)

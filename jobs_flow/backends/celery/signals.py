@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery import signals
 
-from jobs_flow.backends.base import Dispatch
-from jobs_flow.backends.celery import messages
-from jobs_flow.errors import JobsFlowError
-from jobs_flow.storages.records import Outcome
+from jobs_flow.backends.celery import deaths, messages
 from jobs_flow.workflows.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -83,27 +80,8 @@ def _is_ours(backend: CeleryBackend, sender: Any) -> bool:
 
 
 def _record(backend: CeleryBackend, args: Any, status: TaskStatus, code: str, kind: str, message: str) -> None:
-    """Record an outcome that the step could not; the storage refuses it when there is one already."""
-    if not isinstance(args, list | tuple) or len(args) != 3:
+    if isinstance(args, list | tuple) and len(args) == 3:
+        instance_id, path, run = args
+        deaths.record(backend, instance_id, path, run, status, code, message, kind=kind)
+    else:
         logger.error("a death without its instance, path and run: nothing was recorded")
-        return
-    instance_id, path, run = args
-    runtime = backend.runtime
-    try:
-        header = runtime.header(instance_id)
-        try:
-            plan = runtime.plan_of(header)
-        except JobsFlowError:
-            plan = runtime.shape_of(header)
-        tolerated = status == TaskStatus.FAILED and plan.nodes[path].task.on_failure == "continue"
-        error = {"code": code, "type": kind, "message": message}
-        outcome = Outcome(status, error=error, tolerated=tolerated)
-        flow = plan.flow(path, status)
-        completed = runtime.storage.complete(instance_id, path, run, token=None, outcome=outcome, flow=flow)
-        if completed.recorded:
-            logger.warning("%s %s run %s: %s", instance_id, path, run, code)
-            runtime.report(instance_id, path, outcome, completed)
-            if completed.queued:
-                backend.dispatch(Dispatch(instance_id, run, plan, completed.queued))
-    except JobsFlowError as error_:
-        logger.error("%s %s run %s: %s was not recorded: %s", instance_id, path, run, code, error_.code)

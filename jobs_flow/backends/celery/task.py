@@ -12,11 +12,18 @@ from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
 
 from jobs_flow.backends.base import Dispatch
-from jobs_flow.backends.celery import messages
+from jobs_flow.backends.celery import deaths, messages
 from jobs_flow.backends.step import Step, run_step
-from jobs_flow.errors import CannotStart, ExecutionFailed, JobsFlowError, StorageUnavailable
+from jobs_flow.errors import (
+    BrokerUnavailable,
+    CannotPublish,
+    CannotStart,
+    ExecutionFailed,
+    JobsFlowError,
+    StorageUnavailable,
+)
 from jobs_flow.workflows import context, selection
-from jobs_flow.workflows.states import InstanceStatus
+from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 if TYPE_CHECKING:
     from jobs_flow.backends.celery.plugin import CeleryBackend
@@ -64,13 +71,17 @@ def register(app: Celery, backend: CeleryBackend) -> None:
         def run(self, instance_id: str, path: str, run: int) -> None:
             runtime = backend.runtime
             header = runtime.header(instance_id)
+            selected = selection.select_all(runtime.plan_of(header))
             try:
-                runtime.storage.start_run(instance_id, selection.select_all(runtime.plan_of(header)), expect_run=run)
+                runtime.storage.start_run(instance_id, selected, expect_run=run)
             except CannotStart:
                 # Delivered twice: the first delivery started this very run.
                 if runtime.header(instance_id).run != run:
                     raise
-            backend.started(instance_id)
+                return
+            runtime.listener.run_started(instance_id)
+            if not selected.heads:
+                runtime.listener.run_finished(instance_id, InstanceStatus.DONE)
 
     class CanvasStep(FlowTask):
         name = messages.CANVAS_STEP
@@ -133,7 +144,13 @@ def _go_on(task: FlowTask, backend: CeleryBackend, instance_id: str, run: int, s
         return
     task.request.chain = None
     if step.queued and step.plan is not None:
-        backend.dispatch_patiently(Dispatch(instance_id, run, step.plan, step.queued))
+        work = Dispatch(instance_id, run, step.plan, step.queued)
+        try:
+            backend.dispatch_patiently(work)
+        except (BrokerUnavailable, CannotPublish) as error:
+            # Nobody else knows that they are queued: they must not stay so for ever.
+            for path in step.queued:
+                deaths.record(backend, instance_id, path, run, TaskStatus.FAILED, error.code, error.message)
 
 
 def _is_sequential(path: str) -> bool:

@@ -69,7 +69,7 @@ if status == '"failed"' or status == '"cancelled"' then
   if tolerated then tolerate(path) else bad = path .. '\n' end
   for i = 2, #joins, 2 do absorbed = absorbed or joins[i] == '1' end
 end
-if bad ~= '' and failure ~= '' and redis.call('HGET', header, 'error') == 'null' then
+if bad ~= '' and not absorbed and failure ~= '' and redis.call('HGET', header, 'error') == 'null' then
   redis.call('HSET', header, 'error', string.sub(failure, 1, -2) .. ',"path":' .. cjson.encode(path) .. '}')
 end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ URLS = {"broker": os.environ["ENGINE_BROKER"], "backend": os.environ.get("ENGINE
 
 app = Celery("engine", **URLS, set_as_current=False)
 app.conf.task_routes = {"tests.integration.apps.engine.elsewhere": {"queue": "elsewhere"}}
+app.conf.task_create_missing_queues = "ENGINE_NO_QUEUES" not in os.environ
 jobs = Jobs(app, storage=os.environ["ENGINE_STORAGE"])
 
 
@@ -120,6 +122,30 @@ def deaths(data: str) -> list[Task]:
         "not_json": Task("a", lambda: {"when": object()}),
     }
     return [how[data], Task("b", lambda: None)]
+
+
+@workflow("coroutines")
+def coroutines(data: int) -> list[Task]:
+    """Coroutines that are all awaited at the same time."""
+
+    def one(number: int) -> Any:
+        async def run(res: Any) -> int:
+            await asyncio.sleep(0.3)
+            return number
+
+        return run
+
+    return [
+        Task("p", subtasks=[Task(f"s{number}", one(number)) for number in range(data)]),
+        Task("end", lambda res: res),
+    ]
+
+
+@workflow("misrouted")
+def misrouted(data: str) -> list[Task]:
+    """A queue that is not there, for the first task or for the one after a block."""
+    typo = Task("typo", lambda: 1, queue="typo")
+    return [typo] if data == "first" else [Task("p", subtasks=[Task("a", lambda: 1)]), typo]
 
 
 @workflow("waits")
