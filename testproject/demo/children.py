@@ -74,7 +74,9 @@ class Children:
     ) -> None:
         self.stop()
         if self._guardian and self._guardian.stdin:
-            self._guardian.stdin.close()
+            # It may have been killed together with the rest; then there is nobody left to tell.
+            with suppress(BrokenPipeError):
+                self._guardian.stdin.close()
             self._guardian.wait()
 
     def start(
