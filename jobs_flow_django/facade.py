@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from celery import _state
 from celery.app.utils import find_app
 
+from jobs_flow import aio
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.jobs import Jobs
 from jobs_flow.storages.records import Json
@@ -51,31 +52,8 @@ class DjangoJobs(Jobs):
                 execute=execute,
             )
 
-    async def acreate_workflow_instance(
-        self,
-        workflow: str,
-        data: Json = None,
-        *,
-        realm: str = "",
-        name: str = "",
-        base_context: Mapping[str, Json] | None = None,
-        ephemeral: bool = False,
-        execute: bool = False,
-        owner: Any = None,
-    ) -> str:
-        """Asynchronous twin of ``create_workflow_instance``."""
-        created: str = await self._in_thread(
-            self.create_workflow_instance,
-            workflow,
-            data,
-            realm=realm,
-            name=name,
-            base_context=base_context,
-            ephemeral=ephemeral,
-            execute=execute,
-            owner=owner,
-        )
-        return created
+    # It takes an owner more than the inherited one.
+    acreate_workflow_instance = aio.twin(create_workflow_instance)  # type: ignore[arg-type]
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # The thread of the request, so that queries run on its connection and inside its transaction.
