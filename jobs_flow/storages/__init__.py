@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.storages.base import Storage, Subscription
@@ -20,7 +19,7 @@ def create_storage(url: Any) -> Storage:
     """
     if isinstance(url, Storage):
         return url
-    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    scheme = url.partition(":")[0].lower() if isinstance(url, str) and ":" in url else ""
     if scheme in ("redis", "rediss", "unix"):
         from jobs_flow.storages.redis import RedisStorage
 

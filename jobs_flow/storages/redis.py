@@ -12,19 +12,23 @@ Scripts are sent by hash and loaded again when the server has lost them (a resta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.resources import files
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
-from redis.retry import Retry
 
-from jobs_flow.errors import CannotStart, ConfigurationError, InstanceExists, InstanceNotFound, StorageUnavailable
+from jobs_flow.errors import (
+    CannotStart,
+    InstanceExists,
+    InstanceNotFound,
+    InvalidArgument,
+    StorageUnavailable,
+    TooLarge,
+)
 from jobs_flow.ids import new_token
 from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.base import Storage
@@ -44,11 +48,8 @@ from jobs_flow.storages.records import (
     Snapshot,
     Started,
 )
+from jobs_flow.storages.redis_connection import LEAST_BULK_LIMIT, Address, bulk_limit, longest_block, reporting
 from jobs_flow.storages.redis_live import RedisSubscription
-
-#: Seconds. A worker that waits longer than this for its storage would hold its message for nothing.
-CONNECT_TIMEOUT = 5.0
-SOCKET_TIMEOUT = 30.0
 
 
 class RedisStorage(Storage):
@@ -58,20 +59,19 @@ class RedisStorage(Storage):
     """
 
     def __init__(self, url: str, *, prefix: str = "") -> None:
-        parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query))
-        self.prefix = query.pop("prefix", prefix)
-        self.url = urlunsplit(parts._replace(query=urlencode(query)))
-        self.label = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-        try:
-            self._client: redis.Redis = redis.Redis.from_url(self.url, **_options(query))
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(setting="storage", reason=f"{self.label}: {error}") from error
+        address = Address.parse(url)
+        self.url = address.url
+        self.label = address.label
+        self.prefix = prefix if address.prefix is None else address.prefix
+        self._client = address.connect()
 
     # -- instances ---------------------------------------------------------------------------
 
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header and an ``inactive`` record for each path."""
+        for argument, text in (("id", new.id), ("realm", new.realm)):
+            if not codec.is_text(text):
+                raise InvalidArgument(argument=argument, reason="half a surrogate pair cannot be stored")
         tree = codec.encode(new.tree), codec.encode(list(new.paths))
         fields = codec.counted(codec.header_fields(new))
         created = self._run("create", new.id, new_token(), new.realm, fields, *tree, codec.counted(new.paths))
@@ -103,7 +103,7 @@ class RedisStorage(Storage):
         with self._reporting():
             start = 0
             if after is not None:
-                rank = self._client.zrevrank(key, after)
+                rank = self._client.zrevrank(key, codec.key(after))
                 if rank is None:
                     return []
                 start = cast(int, rank) + 1
@@ -158,7 +158,9 @@ class RedisStorage(Storage):
     ) -> Claim:
         """Take a queued task."""
         known = "" if revision is None else str(revision)
-        reply = self._run("claim", instance_id, path, str(run), token, worker, known, codec.counted(inputs))
+        reply = self._run(
+            "claim", instance_id, codec.key(path), str(run), token, worker, known, codec.counted_keys(inputs)
+        )
         return codec.claim(instance_id, reply)
 
     def complete(
@@ -172,7 +174,7 @@ class RedisStorage(Storage):
         reply = self._run(
             "complete",
             instance_id,
-            path,
+            codec.key(path),
             str(run),
             token or "",
             *codec.outcome_fields(outcome),
@@ -203,7 +205,7 @@ class RedisStorage(Storage):
         return self._write(instance_id, path, run, token, "", "", codec.counted(lines))
 
     def _write(self, instance_id: str, path: str, run: int, token: str, *what: str | list[str]) -> bool:
-        return bool(self._run("write", instance_id, new_token(), path, str(run), token, *what))
+        return bool(self._run("write", instance_id, new_token(), codec.key(path), str(run), token, *what))
 
     def add_event(self, instance_id: str, data: Mapping[str, Any]) -> int | None:
         """Append an event that changes no record."""
@@ -227,7 +229,7 @@ class RedisStorage(Storage):
 
     def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:
         """What each of the paths hands on."""
-        return codec.inputs(self._run("inputs", instance_id, codec.counted(paths)))
+        return codec.inputs(self._run("inputs", instance_id, codec.counted_keys(paths)))
 
     def get_logs(self, instance_id: str, paths: Sequence[str], *, last: int | None = None) -> dict[str, list[str]]:
         """Log lines by path, oldest first."""
@@ -257,8 +259,7 @@ class RedisStorage(Storage):
         deadline = time.monotonic() + timeout
         key = self._key(f"workflowEvents_{instance_id}")
         while (left := deadline - time.monotonic()) > 0:
-            # A block longer than the socket's own time limit would be taken for a dead connection.
-            block = max(1, int(1000 * min(left, SOCKET_TIMEOUT / 3)))
+            block = max(1, int(1000 * min(left, longest_block(self._client))))
             with self._reporting():
                 reply = cast("list[Any]", self._client.xread({key: f"{since}-0"}, block=block))
             if reply:
@@ -282,51 +283,33 @@ class RedisStorage(Storage):
         self._client.close()
         self._client.connection_pool.disconnect()
 
-    def _key(self, name: str) -> str:
-        return self.prefix + name
+    def _key(self, name: str) -> bytes:
+        return codec.key(self.prefix + name)
 
-    def _run(self, script: str, instance_id: str, *arguments: str | list[str]) -> Any:
-        flat: list[str] = [self.prefix, instance_id]
+    def _run(self, script: str, instance_id: str, *arguments: str | bytes | Sequence[str | bytes]) -> Any:
+        flat: list[str | bytes] = [self.prefix, codec.key(instance_id)]
         for argument in arguments:
-            if isinstance(argument, str):
+            if isinstance(argument, str | bytes):
                 flat.append(argument)
             else:
                 flat.extend(argument)
-        with self._reporting():
-            return self._scripts[script](keys=[self._key(f"workflow_{instance_id}")], args=flat)
+        try:
+            with self._reporting():
+                return self._scripts[script](keys=[self._key(f"workflow_{instance_id}")], args=flat)
+        except (StorageUnavailable, redis.exceptions.ResponseError) as error:
+            # To a value over its limit the server says so and hangs up; which of the two is noticed is chance.
+            size = max(len(part if isinstance(part, bytes) else part.encode()) for part in flat)
+            limit = bulk_limit(self._client) if size > LEAST_BULK_LIMIT else None
+            if limit is None or size <= limit:
+                raise
+            raise TooLarge(where=f"A value of instance {instance_id}", size=size, limit=limit) from error
 
     @cached_property
     def _scripts(self) -> dict[str, Callable[..., Any]]:
         return dict(_load_scripts(self._client))
 
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        try:
-            yield
-        except UNAVAILABLE as error:
-            raise StorageUnavailable(storage=self.label, reason=f"{type(error).__name__}: {error}") from error
-        except redis.exceptions.ResponseError as error:
-            if not str(error).startswith(UNAVAILABLE_ANSWERS):
-                raise
-            raise StorageUnavailable(storage=self.label, reason=str(error)) from error
-
-
-#: The server cannot be reached, or answers that it cannot serve now.
-UNAVAILABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.ReadOnlyError)
-UNAVAILABLE_ANSWERS = ("OOM", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "MISCONF", "CLUSTERDOWN")
-
-
-def _options(query: Mapping[str, str]) -> dict[str, Any]:
-    """Connection options, as far as the URL does not set them."""
-    defaults: dict[str, Any] = {
-        "socket_connect_timeout": CONNECT_TIMEOUT,
-        "socket_timeout": SOCKET_TIMEOUT,
-        "socket_keepalive": True,
-        "health_check_interval": 25,
-        # Sending again is safe: scripts know a call, or the token it completes with, and answer as before.
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 3),
-    }
-    return {name: value for name, value in defaults.items() if name not in query}
+    def _reporting(self) -> AbstractContextManager[None]:
+        return reporting(self.label)
 
 
 def _load_scripts(client: redis.Redis) -> Iterable[tuple[str, Script]]:

@@ -24,9 +24,30 @@ FIELDS = frozenset((*TASK_VIEW, *TASK_DETAILS))
 STATE_FIELDS = [*(f"count:{status}" for status in TaskStatus), "seq"]
 
 
+def is_text(text: str) -> bool:
+    """Whether ``text`` can be stored: half a surrogate pair has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def key(text: str) -> bytes:
+    """A name to look for. One that is no text (``is_text``) gives bytes that nothing is stored under."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def name(key: bytes) -> str:
+    """What ``key`` was made of."""
+    return key.decode("utf-8", "surrogatepass")
+
+
 def encode(value: Any) -> str:
     """Compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A traceback may quote a file name that is no text; escaped it can be stored, and is read as it was.
+    return text if is_text(text) else json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def decode(text: bytes | str | None) -> Any:
@@ -37,6 +58,12 @@ def decode(text: bytes | str | None) -> Any:
 def counted(items: Iterable[str]) -> list[str]:
     """A list as scripts read it: its length, then its members."""
     members = list(items)
+    return [str(len(members)), *members]
+
+
+def counted_keys(names: Iterable[str]) -> list[str | bytes]:
+    """``counted`` for names to look for."""
+    members = [key(name) for name in names]
     return [str(len(members)), *members]
 
 

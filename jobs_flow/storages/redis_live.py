@@ -13,7 +13,10 @@ from typing import Any
 
 import redis.asyncio
 import redis.exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.records import Event
 
 logger = logging.getLogger("jobs_flow.storage")
@@ -22,14 +25,22 @@ logger = logging.getLogger("jobs_flow.storage")
 QUEUE_LIMIT = 10_000
 #: Seconds between attempts to reach a server that has gone.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
+#: Seconds in which a server has to confirm what is subscribed to.
+CONFIRMED_IN = 5.0
 
 
 class RedisSubscription:
     """See ``storages.base.Subscription``."""
 
-    def __init__(self, url: str, *, prefix: str) -> None:
+    def __init__(self, url: str, *, prefix: bytes) -> None:
         self._prefix = prefix
-        self._client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=5, health_check_interval=25)
+        self._client = redis.asyncio.Redis.from_url(
+            url,
+            socket_connect_timeout=5,
+            health_check_interval=25,
+            # A driver that reconnects by itself says nothing of what was missed.
+            retry=Retry(NoBackoff(), 0),
+        )
         self._pubsub = self._client.pubsub()
         self._watched: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
@@ -37,6 +48,7 @@ class RedisSubscription:
         self._missed: dict[str, None] = {}
         self._reader: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
+        self._doubted = False
 
     async def add(self, instance_id: str) -> None:
         """Start receiving; returns when the server has confirmed it.
@@ -52,18 +64,19 @@ class RedisSubscription:
             return
         confirmed = self._confirmed.setdefault(instance_id, asyncio.get_running_loop().create_future())
         try:
-            await self._pubsub.subscribe(self._prefix + instance_id)
-            await asyncio.wait_for(asyncio.shield(confirmed), 5)
+            await self._pubsub.subscribe(self._channel(instance_id))
+            await asyncio.wait_for(asyncio.shield(confirmed), CONFIRMED_IN)
         except (redis.exceptions.RedisError, OSError, TimeoutError):
-            # The reader notices the same loss, reconnects, and reports the instance.
+            # The reader reconnects, and reports the instance.
             self._confirmed.pop(instance_id, None)
+            self._doubted = True
 
     async def remove(self, instance_id: str) -> None:
         """Stop receiving."""
         self._watched.discard(instance_id)
         if self._connected.is_set():
             with contextlib.suppress(redis.exceptions.RedisError, OSError):
-                await self._pubsub.unsubscribe(self._prefix + instance_id)
+                await self._pubsub.unsubscribe(self._channel(instance_id))
 
     async def next(self) -> tuple[str, Event | None]:
         """The next ``(instance id, event)``."""
@@ -92,11 +105,12 @@ class RedisSubscription:
             try:
                 await self._connect()
                 failures = 0
-                while True:
+                while not self._doubted:
                     # A time limit lets the client check a silent connection's health.
                     message = await self._pubsub.get_message(timeout=10)
                     if message is not None:
                         self._receive(message)
+                raise redis.exceptions.ConnectionError("a channel could not be subscribed to")
             except (redis.exceptions.RedisError, OSError) as error:
                 self._connected.clear()
                 delay = RETRY_DELAYS[min(failures, len(RETRY_DELAYS) - 1)]
@@ -111,24 +125,46 @@ class RedisSubscription:
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
         self._pubsub = self._client.pubsub()
+        self._doubted = False
         # A pub/sub connection needs at least one channel; this one carries nothing.
-        await self._pubsub.subscribe(self._prefix, *(self._prefix + name for name in self._watched))
-        while True:
-            message = await self._pubsub.get_message(timeout=5)
-            if message is None:
-                raise redis.exceptions.ConnectionError("the subscription was not confirmed")
-            self._receive(message)
-            if message["type"] == "subscribe" and message["data"] >= len(self._watched) + 1:
-                break
+        await self._subscribe({self._prefix})
+        subscribed: set[str] = set()
+        # Instances are added and removed while this waits for the server; the last comparison has no wait after it.
+        while subscribed != self._watched:
+            added, removed = self._watched - subscribed, subscribed - self._watched
+            if removed:
+                await self._pubsub.unsubscribe(*map(self._channel, removed))
+            if added:
+                await self._subscribe({self._channel(instance_id) for instance_id in added})
+            subscribed = subscribed - removed | added
         self._connected.set()
         for instance_id in self._watched:
             self._offer(instance_id, None)
 
+    async def _subscribe(self, channels: set[bytes]) -> None:
+        """Subscribe, and return when the server has confirmed each of the channels."""
+        await self._pubsub.subscribe(*channels)
+        async with asyncio.timeout(CONFIRMED_IN) as limit:
+            while channels:
+                message = await self._pubsub.get_message(timeout=CONFIRMED_IN)
+                if message is not None:
+                    self._receive(message)
+                    if message["type"] == "subscribe":
+                        channels.discard(message["channel"])
+                        limit.reschedule(asyncio.get_running_loop().time() + CONFIRMED_IN)
+
+    def _channel(self, instance_id: str) -> bytes:
+        return self._prefix + codec.key(instance_id)
+
     def _receive(self, message: dict[str, Any]) -> None:
-        instance_id = message["channel"].decode().removeprefix(self._prefix)
+        instance_id = codec.name(message["channel"].removeprefix(self._prefix))
         if message["type"] == "subscribe":
             confirmed = self._confirmed.pop(instance_id, None)
-            if confirmed is not None and not confirmed.done():
+            if confirmed is None:
+                # Later than add() waited for, or again: there may have been events before.
+                if self._connected.is_set() and instance_id in self._watched:
+                    self._offer(instance_id, None)
+            elif not confirmed.done():
                 confirmed.set_result(None)
         elif message["type"] == "message" and instance_id in self._watched:
             number, _, text = message["data"].partition(b" ")

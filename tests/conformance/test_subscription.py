@@ -92,6 +92,26 @@ class TestSubscription:
         received = await receive(storage, subscription, {scenario.id: 1 for scenario in scenarios}, 20)
         assert sorted(instance_id for instance_id, _, _ in received) == sorted(s.id for s in scenarios)
 
+    async def test_nothing_goes_unnoticed_of_many_added_at_once(
+        self, storage: Storage, subscription: Subscription
+    ) -> None:
+        scenarios = [await asyncio.to_thread(Scenario, storage, task("a")) for _ in range(20)]
+        await asyncio.gather(*(subscription.add(scenario.id) for scenario in scenarios))
+        for scenario in scenarios:
+            storage.add_event(scenario.id, {"error": {}})
+        received = await receive(storage, subscription, {scenario.id: 1 for scenario in scenarios}, 20)
+        assert sorted(instance_id for instance_id, _, _ in received) == sorted(s.id for s in scenarios)
+
+    async def test_one_is_removed_while_others_are_added(self, storage: Storage, subscription: Subscription) -> None:
+        one, two, three = [await asyncio.to_thread(Scenario, storage, task("a")) for _ in range(3)]
+        await asyncio.gather(
+            subscription.add(one.id), subscription.remove(one.id), subscription.add(two.id), subscription.add(three.id)
+        )
+        for scenario in (one, two, three):
+            storage.add_event(scenario.id, {"error": {}})
+        received = await receive(storage, subscription, {two.id: 1, three.id: 1}, 2)
+        assert sorted(instance_id for instance_id, _, _ in received) == sorted((two.id, three.id))
+
     async def test_an_instance_that_is_created_later(self, storage: Storage, subscription: Subscription) -> None:
         await subscription.add("later")
         await asyncio.to_thread(Scenario, storage, task("a"), instance_id="later")
