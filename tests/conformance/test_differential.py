@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.memory import MemoryStorage
-from jobs_flow.storages.records import Outcome, RunSelection, Snapshot
+from jobs_flow.storages.records import Event, Outcome, RunSelection, Snapshot
 from jobs_flow.workflows.definition import Task
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.selection import select_all, select_from, select_one
+from jobs_flow.workflows.states import TaskStatus, may_follow
 from tests.conformance.scenario import Scenario, merge, plain, task
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -193,6 +194,19 @@ def follow(watched: Snapshot, storage: Storage, now: Snapshot) -> None:
         assert merged[path] == expected
 
 
+def legal(before: Snapshot, events: Sequence[Event]) -> None:
+    """Within a run, statuses only change as ``states.TRANSITIONS`` says."""
+    statuses = {path: TaskStatus(record["status"]) for path, record in before.tasks.items()}
+    for happened in events:
+        if "reset" in happened.data:
+            return
+        for path, change in happened.data.get("tasks", {}).items():
+            if "status" in change:
+                following = TaskStatus(change["status"])
+                assert may_follow(statuses[path], following), (path, statuses[path], following)
+                statuses[path] = following
+
+
 class TestDifferential:
     @settings(
         max_examples=50,
@@ -216,6 +230,8 @@ class TestDifferential:
                 assert answer(redis_storage, call) == said, op
             since = before[0].seq
             assert view(redis_storage, instance_id, since) == view(model, instance_id, since), op
+            if op.kind != "report":  # which may say anything of a queued task here, unlike any signal
+                legal(before[1], redis_storage.events(instance_id, since) or [])
             follow(before[0], model, ours.snapshot)
             follow(before[1], redis_storage, theirs.snapshot)
         event(f"ends {ours.instance.status}")
