@@ -61,6 +61,8 @@ class ConfigurationError(JobsFlowError):
     """The jobs-flow setting {setting} is wrong: {reason}"""
 
     code = "CONFIGURATION_ERROR"
+    setting: str
+    reason: str
 
     def __init__(self, *, setting: str, reason: str) -> None:
         super().__init__(setting=setting, reason=reason)
@@ -239,9 +241,9 @@ class ResultBackendRequired(JobsFlowError):
 
 
 class WaitTimeout(JobsFlowError, TimeoutError):
-    """Instance {instance_id} did not end within {timeout} s; it is {status}."""
+    """Instance {instance_id} did not end within {timeout} s; it is {status}, with {queued} tasks queued and {running} running. Queued tasks wait for a worker that consumes their queue."""
 
     code = "WAIT_TIMEOUT"
 
-    def __init__(self, *, instance_id: str, timeout: float, status: str) -> None:
-        super().__init__(instance_id=instance_id, timeout=timeout, status=status)
+    def __init__(self, *, instance_id: str, timeout: float, status: str, queued: int = 0, running: int = 0) -> None:
+        super().__init__(instance_id=instance_id, timeout=timeout, status=status, queued=queued, running=running)

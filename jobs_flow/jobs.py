@@ -27,7 +27,7 @@ from jobs_flow.errors import (
 from jobs_flow.hooks import Hook
 from jobs_flow.ids import new_instance_id
 from jobs_flow.index import InstanceIndex
-from jobs_flow.queries import Queries
+from jobs_flow.queries import Queries, reason_of
 from jobs_flow.storages import Storage, create_storage
 from jobs_flow.storages.records import Instance, Json, NewInstance, Outcome, RunSelection
 from jobs_flow.workflows import json, paths, selection
@@ -300,13 +300,21 @@ class Jobs(Queries):
 
     def wait_task(self, instance_id: str, path: str, timeout: float | None = None, *, run: int | None = None) -> Json:
         """The result of one task, when the run that executes it has ended. Raises as ``wait`` does."""
-        header = self._wait(instance_id, timeout, run)
-        record = self.get_task(instance_id, path)
+        return self._result_of_task(self._wait(instance_id, timeout, run), path)
+
+    async def await_task(
+        self, instance_id: str, path: str, timeout: float | None = None, *, run: int | None = None
+    ) -> Json:
+        """Asynchronous twin of ``wait_task``; holds no thread while it waits."""
+        return await aio.in_thread(self._result_of_task, await self._await_end(instance_id, timeout, run), path)
+
+    def _result_of_task(self, header: Instance, path: str) -> Json:
+        record = self.get_task(header.id, path)
         if header.error and header.status == InstanceStatus.INACTIVE:
             self._result_or_raise(header)
         if record["status"] == TaskStatus.FAILED:
             error = record["error"] or {"message": "it failed"}
-            raise ExecutionFailed(instance_id=instance_id, path=path, reason=error["message"], payload=error)
+            raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
         return record["body"]
 
     def close(self) -> None:

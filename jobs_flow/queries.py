@@ -150,23 +150,29 @@ class Queries:
 
     async def await_result(self, instance_id: str, timeout: float | None = None) -> Json:
         """Asynchronous twin of ``wait``; holds no thread while it waits, however many wait."""
+        return await aio.in_thread(self._result_or_raise, await self._await_end(instance_id, timeout))
+
+    async def _await_end(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
+        """Asynchronous twin of ``_wait``."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        header = await aio.in_thread(self.runtime.header, instance_id)
+        header: Instance = await aio.in_thread(self.runtime.header, instance_id)
         pause = FIRST_PAUSE
-        while not self._has_ended(header, None):
+        while not self._has_ended(header, run):
             _check_deadline(header, deadline, timeout)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE)
             header = await aio.in_thread(self.runtime.header, instance_id)
-        return await aio.in_thread(self._result_or_raise, header)
+        return header
 
     def _result_or_raise(self, header: Instance) -> Json:
         stopped = header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED)
         if stopped or (header.status == InstanceStatus.INACTIVE and header.error):
             error = header.error or self._failure(header.id) or {"message": f"the run is {header.status}"}
-            raise ExecutionFailed(
-                instance_id=header.id, path=error.get("path", "#"), reason=error["message"], payload=error
-            )
+            if not stopped:
+                message = f"Instance {header.id} was not started: {error['message']}"
+                raise ExecutionFailed(message, instance_id=header.id, reason=error["message"], payload=error)
+            path = error.get("path", "#")
+            raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
         return self.get_result(header.id)
 
     def _failure(self, instance_id: str) -> dict[str, Any] | None:
@@ -211,6 +217,20 @@ class Queries:
     aget_result = aio.twin(get_result)
 
 
+def reason_of(error: dict[str, Any]) -> str:
+    """What a recorded error says; an exception of users' code with its type, as Python shows it."""
+    message = str(error.get("message", "it failed"))
+    kind = error.get("type", "")
+    named = error.get("code") != "EXECUTION_FAILED" or message.startswith(kind)
+    return message if named else f"{kind}: {message}"
+
+
 def _check_deadline(header: Instance, deadline: float | None, timeout: float | None) -> None:
     if deadline is not None and time.monotonic() >= deadline:
-        raise WaitTimeout(instance_id=header.id, timeout=timeout or 0.0, status=header.status)
+        raise WaitTimeout(
+            instance_id=header.id,
+            timeout=timeout or 0.0,
+            status=header.status,
+            queued=header.counts.get(TaskStatus.QUEUED, 0),
+            running=header.counts.get(TaskStatus.RUNNING, 0),
+        )

@@ -6,13 +6,15 @@ is built when it is first used, so it can be imported from anywhere, before the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from jobs_flow_django.lazy import LazyJobs
 
 if TYPE_CHECKING:
+    from channels.routing import ProtocolTypeRouter
+
     from jobs_flow_django.facade import DjangoJobs
-    from jobs_flow_django.live.routing import setup_websocket
 
     class _ConfiguredJobs(DjangoJobs, LazyJobs):
         pass
@@ -23,10 +25,13 @@ __all__ = ["jobs", "setup_websocket"]
 jobs = cast("_ConfiguredJobs", LazyJobs())
 
 
-def __getattr__(name: str) -> Any:
-    # Channels is needed only by projects that use the sockets.
-    if name == "setup_websocket":
-        from jobs_flow_django.live.routing import setup_websocket
+def setup_websocket(http_application: Any, urlpatterns: Sequence[Any] = ()) -> ProtocolTypeRouter:
+    """The ASGI application of a project: HTTP as it was, and the sockets.
 
-        return setup_websocket
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    Sockets are only for pages of ``ALLOWED_HOSTS`` and know the user of the session. ``urlpatterns`` are
+    the project's own sockets, if it has any.
+    """
+    # Imported now: channels is for projects with sockets, and this module is imported before the apps are ready.
+    from jobs_flow_django.live.routing import websocket_application
+
+    return websocket_application(http_application, urlpatterns)

@@ -71,7 +71,12 @@ def build_jobs() -> DjangoJobs:
                 setting=key_name("CELERY_APP"),
                 reason="there is no Celery app. Import the project's one in its __init__.py, or name it here.",
             )
-    jobs = DjangoJobs(app, storage=settings.STORAGE, backend=settings.BACKEND, index=index.DjangoIndex())
+    try:
+        jobs = DjangoJobs(app, storage=settings.STORAGE, backend=settings.BACKEND, index=index.DjangoIndex())
+    except ConfigurationError as error:
+        if error.setting != "storage":
+            raise
+        raise ConfigurationError(setting=key_name("STORAGE"), reason=error.reason) from error
     relay_hooks(jobs)
     return jobs
 

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connections, router, tra
 from django.db.models import Q
 from django.utils import timezone
 
+from jobs_flow.errors import InvalidArgument
 from jobs_flow.index import InstanceIndex
 from jobs_flow.storages.records import Instance, NewInstance
 from jobs_flow_django.models import WorkflowInstance
@@ -30,7 +31,12 @@ _owner: ContextVar[Any] = ContextVar("jobs_flow_owner", default=None)
 
 @contextmanager
 def owned_by(user: Any) -> Iterator[None]:
-    """Instances created inside the block belong to ``user``; an anonymous user and None own nothing."""
+    """Instances created inside the block belong to ``user``; an anonymous user and None own nothing.
+
+    Raises ``InvalidArgument`` for what is no user.
+    """
+    if user is not None and not hasattr(user, "pk"):
+        raise InvalidArgument(argument="owner", reason=f"it is a user, not {type(user).__name__}")
     token = _owner.set(user)
     try:
         yield

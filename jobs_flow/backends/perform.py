@@ -152,4 +152,7 @@ def _text(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
+    if isinstance(error, KeyError):
+        # The text of a KeyError is the key alone.
+        text = f"KeyError: {text}"
     return json.printable((text or type(error).__name__)[:MESSAGE_LIMIT])

@@ -64,6 +64,10 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
         return Step("lost")
     logger.debug("%s %s run %s: %s, then %s", instance_id, path, run, outcome.status, list(completed.queued)[:8])
     runtime.report(instance_id, path, outcome, completed)
+    if outcome.status == TaskStatus.FAILED:
+        # The message and the traceback may hold users' data: they are in the record.
+        kind = (outcome.error or {}).get("type")
+        logger.warning("%s %s run %s failed: %s; get_task() has its traceback", instance_id, path, run, kind)
     stopped = outcome.status == TaskStatus.FAILED and not outcome.tolerated
     return Step(
         "recorded",

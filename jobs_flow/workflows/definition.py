@@ -195,6 +195,9 @@ class Workflow:
     @classmethod
     def parse(cls, name: str, forms: Any) -> Workflow:
         """The workflow that a generator's answer declares. Raises ``DefinitionError``."""
+        if forms is None:
+            reason = "the generator gave no tasks; does it lack a return?"
+            raise DefinitionError(workflow=name, path=paths.ROOT, reason=reason)
         return cls(name, parse_tasks(forms, workflow=name))
 
     def walk(self) -> Iterator[tuple[str, Task]]:

@@ -107,9 +107,9 @@ class WorkflowInstanceAdmin(_ModelAdmin):
 
     @admin.display(description=gettext_lazy("instance"))
     def label(self, row: WorkflowInstance) -> SafeString:
-        """The name, and the end of the id."""
+        """The name and the id, which the search finds."""
         name = row.name or row.workflow
-        return format_html('<bdi>{}</bdi> <span class="jf-id">{}</span>', printable(name), row.short_id)
+        return format_html('<bdi>{}</bdi> <span class="jf-id">{}</span>', printable(name), row.id)
 
     @admin.display(description=gettext_lazy("workflow"))
     def workflow_name(self, row: WorkflowInstance) -> SafeString:

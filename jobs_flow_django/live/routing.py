@@ -37,12 +37,8 @@ class NoSuchSocket(AsyncWebsocketConsumer):
         await self.close(NOT_FOUND)
 
 
-def setup_websocket(http_application: Any, urlpatterns: Sequence[Any] = ()) -> ProtocolTypeRouter:
-    """The ASGI application of a project: HTTP as it was, and the sockets.
-
-    Sockets are only for pages of ``ALLOWED_HOSTS`` and know the user of the session. ``urlpatterns`` are
-    the project's own sockets, if it has any.
-    """
+def websocket_application(http_application: Any, urlpatterns: Sequence[Any]) -> ProtocolTypeRouter:
+    """See ``jobs_flow_django.setup_websocket``."""
     routes = [*urlpatterns, *websocket_urlpatterns, re_path("", _application(NoSuchSocket))]
     sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))
     return ProtocolTypeRouter({"http": http_application, "websocket": sockets})

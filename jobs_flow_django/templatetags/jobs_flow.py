@@ -37,8 +37,11 @@ def jobs_flow_progress(
 
     ``src``: URL of the HTML that takes its place once the instance is done. ``label``: the heading, instead of
     the instance's name. ``folded``: only the bar, the tasks on demand. ``theme``: ``light`` or ``dark``,
-    instead of what the reader's system prefers.
+    instead of what the reader's system prefers. Raises ``TemplateSyntaxError`` without an instance, as where
+    the variable is not there: write ``{% if instance %}`` around it where that may be.
     """
+    if not instance:
+        raise template.TemplateSyntaxError("jobs_flow_progress needs an instance or an id; it was given nothing")
     return {
         "id": instance if isinstance(instance, str) else instance.pk,
         "url": get_script_prefix() + get_settings().WEBSOCKET_PATH,

@@ -524,7 +524,7 @@ class TestTrouble:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def fail(*args: Any) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
             raise KeyError(f"{owner.username}@example.com")
 
         monkeypatch.setattr(jobs.storage, "start_run", fail)
@@ -542,7 +542,7 @@ class TestTrouble:
     async def test_a_storage_that_is_away_is_answered(
         self, owner: User, sign_in: SignIn, two: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(*args: Any) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
             raise StorageUnavailable(storage="memory://", reason="test")
 
         monkeypatch.setattr(jobs.storage, "start_run", fail)
@@ -553,7 +553,7 @@ class TestTrouble:
     async def test_a_watch_waits_for_a_storage_that_is_away(
         self, owner: User, sign_in: SignIn, two: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(*args: Any) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
             raise StorageUnavailable(storage="memory://", reason="test")
 
         socket = await sign_in(owner)

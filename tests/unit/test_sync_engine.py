@@ -12,6 +12,7 @@ from jobs_flow import Failure, Jobs, Registry, Task
 from jobs_flow.errors import (
     CannotStart,
     ConfigurationError,
+    DefinitionError,
     ExecutionFailed,
     InstanceNotFound,
     InvalidArgument,
@@ -21,6 +22,7 @@ from jobs_flow.errors import (
     UnknownWorkflow,
     WaitTimeout,
 )
+from jobs_flow.workflows.selection import select_all
 
 
 @pytest.fixture
@@ -386,3 +388,37 @@ def test_a_changed_definition_is_named(jobs: Jobs) -> None:
         jobs.execute_all_tasks(id)
     assert getattr(changed.value, "code", "") == "DEFINITION_CHANGED"
     assert jobs.get_workflow(id)["status"] == "inactive"
+
+
+class TestMessages:
+    """What users read when something is wrong."""
+
+    def test_a_generator_that_forgot_its_return(self, jobs: Jobs) -> None:
+        jobs.register_workflow("w", lambda data: None)
+        with pytest.raises(DefinitionError, match="lack a return"):
+            jobs.create_workflow_instance("w")
+
+    def test_a_time_out_says_what_is_waiting(self, jobs: Jobs) -> None:
+        jobs.register_workflow("w", [Task("a", lambda: 1)])
+        id = jobs.create_workflow_instance("w")
+        jobs.storage.start_run(id, select_all(jobs.registry.plan("w", None)))
+        with pytest.raises(WaitTimeout, match="working, with 1 tasks queued and 0 running"):
+            jobs.wait(id, timeout=0.01)
+
+    def test_an_exception_is_named_with_its_type(self, jobs: Jobs) -> None:
+        id = run(jobs, Task("a", lambda: {}["city"]))
+        with pytest.raises(ExecutionFailed, match=r"failed: KeyError: 'city'$"):
+            jobs.wait(id)
+        assert jobs.get_task(id, "#.a")["error"]["message"] == "KeyError: 'city'"
+
+    def test_a_failed_task_leaves_a_line_without_the_users_data(
+        self, jobs: Jobs, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        id = run(jobs, Task("a", lambda: 1 / 0))
+        assert f"{id} #.a run 1 failed: ZeroDivisionError" in caplog.text
+        assert "division by zero" not in caplog.text
+
+    async def test_one_task_is_awaited_by_its_result(self, jobs: Jobs) -> None:
+        id = run(jobs, Task("a", lambda: 1), Task("b", lambda res: [res]))
+        await jobs.aexecute_one_task(id, "#.a")
+        assert await jobs.await_task(id, "#.a") == 1

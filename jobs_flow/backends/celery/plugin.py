@@ -105,7 +105,7 @@ class CeleryBackend(Backend):
                 with batch(PUBLISH_BATCH) if batch and len(canvases) > 1 else nullcontext():
                     whole.apply_async(producer=producer, add_to_parent=False)
         except (OperationalError, OSError) as error:
-            raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}") from error
+            raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
         except Exception as error:
             raise CannotPublish(reason=f"{type(error).__name__}: {error}") from error
 
