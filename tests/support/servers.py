@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -47,8 +48,8 @@ class Valkey(Process):
 
     def __init__(self, *, name: str = "valkey", config: Mapping[str, str] | None = None, watched: bool = True) -> None:
         self.port = free_port()
-        self.directory = session_directory() / f"{name}-{self.port}"
-        self.directory.mkdir()
+        # Never that of an earlier one, which may have had the same port and left its data.
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{name}-{self.port}-", dir=session_directory()))
         settings = {
             "port": str(self.port),
             "bind": "127.0.0.1",
