@@ -84,6 +84,12 @@ class TestSizes:
             (size,) = pushed_bytes(engine.app, signature, queue or "celery")
             assert size <= 8192
 
+    def test_nor_when_a_route_names_the_queue(self, engine: ModuleType) -> None:
+        engine.app.conf.task_routes = {engine.note.name: {"queue": "q" * 255}}
+        plan = Plan.of(Workflow.parse("w", [{"name": f"t{n}", "task": engine.note} for n in range(40)]))
+        (signature,) = canvas.heads(engine.app, Dispatch(new_instance_id(), 1, plan, ["#.t0"]))
+        assert 4096 < pushed_bytes(engine.app, signature, "q" * 255)[0] <= 8192
+
     def test_short_workflows_are_one_canvas(self, engine: ModuleType) -> None:
         plan = Plan.of(Workflow.parse("w", engine.nested(None)))
         (signature,) = canvas.heads(engine.app, Dispatch("i", 1, plan, ["#.first"]))

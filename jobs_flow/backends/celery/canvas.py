@@ -30,7 +30,7 @@ def heads(app: Celery, work: Dispatch) -> list[Signature]:
 
 def _segment(app: Celery, work: Dispatch, head: str, budget: int) -> tuple[Signature, int]:
     """The canvas that starts at ``head``, and the estimated bytes of all it embeds."""
-    plan, parts, path, used = work.plan, [], head, messages.size_of(work.plan, head)
+    plan, parts, path, used = work.plan, [], head, messages.size_of(app, work.plan, head)
     while True:
         parts.append(messages.signature(app, messages.STEP, work.instance_id, path, work.run, plan))
         node = plan.nodes[path]
@@ -43,7 +43,7 @@ def _segment(app: Celery, work: Dispatch, head: str, budget: int) -> tuple[Signa
         following = node.following if node.parent is None else None
         if following is None or not _is_selected(work.selected, following) or len(parts) >= messages.SEGMENT_LENGTH:
             break
-        size = messages.size_of(plan, following)
+        size = messages.size_of(app, plan, following)
         if used + size > budget:
             break
         path, used = following, used + size
@@ -54,7 +54,7 @@ def _block(app: Celery, work: Dispatch, children: Collection[str], budget: int) 
     """The group of a block's canvases, or None when it does not fit or only a part of it is selected."""
     if any(not _is_selected(work.selected, child) for child in children):
         return None
-    if sum(messages.size_of(work.plan, child) for child in children) > budget:
+    if sum(messages.size_of(app, work.plan, child) for child in children) > budget:
         return None
     members, used = [], 0
     for child in children:
@@ -76,7 +76,7 @@ def whole(app: Celery, instance_id: str, plan: Plan, run: int, *, limit: int = C
     Raises ``CanvasTooLarge`` over ``limit`` estimated bytes on the broker: each message of a canvas carries its rest.
     """
     # Sizes first, by arithmetic: building the canvas of a large plan would cost more than refusing it.
-    _check_size(instance_id, plan, limit)
+    _check_size(app, instance_id, plan, limit)
 
     def sig(name: str, path: str) -> Signature:
         return messages.signature(app, name, instance_id, path, run, plan)
@@ -99,18 +99,18 @@ def _one(app: Celery, parts: list[Signature]) -> Signature:
     return parts[0] if len(parts) == 1 else chain(*parts, app=app)
 
 
-def _check_size(instance_id: str, plan: Plan, limit: int) -> None:
+def _check_size(app: Celery, instance_id: str, plan: Plan, limit: int) -> None:
     """Sum, over all messages, what each carries: itself, its body in a chord, and the rest of its chain."""
     total = 0
 
     def subtree(path: str, rest: int) -> int:
         """Bytes embedded for the subtree of ``path``; adds its messages, each followed by ``rest``, to the total."""
         nonlocal total
-        own, children = messages.size_of(plan, path), plan.nodes[path].children
+        own, children = messages.size_of(app, plan, path), plan.nodes[path].children
         if not children:
             total += own + rest
             return own
-        join = messages.size_of(plan, path)
+        join = messages.size_of(app, plan, path)
         header = sum(subtree(child, join + rest) for child in children)
         total += own + header + join + rest
         return own + header + join

@@ -64,15 +64,11 @@ def _options(app: Celery, task: Task) -> dict[str, Any]:
     return options
 
 
-def size_of(plan: Plan, path: str) -> int:
+def size_of(app: Celery, plan: Plan, path: str) -> int:
     """Estimated bytes of a step's signature embedded in another message."""
-    task = plan.nodes[path].task
     # JSON escapes what is not ASCII, and base64 adds a third; the path also stands in the shadow name.
-    text = (
-        len(json.dumps(path))
-        + len(json.dumps(f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT]))
-        + len(json.dumps(task.queue or ""))
-    )
+    shadow = f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT]
+    text = len(json.dumps([path, shadow, _options(app, plan.nodes[path].task)]))
     return SIGNATURE_BYTES + text * 4 // 3
 
 
