@@ -86,11 +86,9 @@ class Jobs(Queries):
         registry: Registry | None = None,
     ) -> None:
         debug.configure()
-        self._storage_given = storage
-        self._storage: Storage | None = None
+        # Made now, though it connects to nothing: a wrong URL is wrong here, not at the first task.
+        self._storage = create_storage(storage) if storage is not None else None
         self._storage_lock = threading.Lock()
-        if isinstance(storage, str):
-            create_storage(storage)  # a wrong URL is wrong now, not at the first task
         self.index = index or InstanceIndex()
         self.registry = registry if registry is not None else default_registry
         self.on_start = Hook("on_start", "id, run")
@@ -102,19 +100,14 @@ class Jobs(Queries):
         self.backend.install(self.runtime)
 
     def _get_storage(self) -> Storage:
-        if self._storage is not None:
-            return self._storage
         with self._storage_lock:
-            return self._make_storage()
-
-    def _make_storage(self) -> Storage:
-        if self._storage is None:
-            url = self._storage_given or self.backend.default_storage
-            if url is None:
-                reason = "no storage is configured; give Jobs(storage=…) or set CELERY_JOBS_FLOW_STORAGE"
-                raise ConfigurationError(setting="storage", reason=reason)
-            self._storage = create_storage(url)
-        return self._storage
+            if self._storage is None:
+                url = self.backend.default_storage
+                if url is None:
+                    reason = "no storage is configured; give Jobs(storage=…) or set CELERY_JOBS_FLOW_STORAGE"
+                    raise ConfigurationError(setting="storage", reason=reason)
+                self._storage = create_storage(url)
+            return self._storage
 
     # -- declaring ---------------------------------------------------------------------------
 

@@ -133,12 +133,7 @@ class Queries:
 
     def get_result(self, instance_id: str) -> Json:
         """What the last root task handed on; None before it did. Raises ``InstanceNotFound``."""
-        header = self.runtime.header(instance_id)
-        plan = self.runtime.shape_of(header)
-        if not plan.roots:
-            return None
-        last = plan.roots[-1]
-        return context.result_of(plan, last, self.storage.get_inputs(instance_id, [last, *plan.descendants(last)]))[0]
+        return self.runtime.last_result(self.runtime.header(instance_id))
 
     def wait(self, instance_id: str, timeout: float | None = None) -> Json:
         """The last result, when the run has ended.
@@ -173,7 +168,7 @@ class Queries:
                 raise ExecutionFailed(message, instance_id=header.id, reason=error["message"], payload=error)
             path = error.get("path", "#")
             raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
-        return self.get_result(header.id)
+        return self.runtime.last_result(header)
 
     def _failure(self, instance_id: str) -> dict[str, Any] | None:
         """The failure that an earlier run left behind."""

@@ -11,6 +11,7 @@ from typing import Any
 from jobs_flow.errors import DefinitionChanged, InstanceNotFound
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Completed, Instance, Outcome
+from jobs_flow.workflows import context
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.plan import Plan, first_difference
 from jobs_flow.workflows.registry import Registry
@@ -39,7 +40,7 @@ class Runtime:
     get_storage: Callable[[], Storage]
     registry: Registry
     listener: RunListener = field(default_factory=RunListener)
-    _plans: OrderedDict[tuple[str, int], tuple[Instance, Plan]] = field(default_factory=OrderedDict)
+    _plans: OrderedDict[str, tuple[Instance, Plan]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -60,19 +61,16 @@ class Runtime:
         Raises ``UnknownWorkflow``, ``DefinitionError``, or ``DefinitionChanged`` naming the first path
         at which the code's tree is not the one the instance was made with.
         """
-        key = (header.id, header.revision)
-        with self._lock:
-            if key in self._plans:
-                self._plans.move_to_end(key)
-                return self._plans[key][1]
+        known = self.cached(header.id)
+        if known is not None and known[0].revision == header.revision:
+            return known[1]
         plan = self.registry.plan(header.workflow, header.data)
         if plan.fingerprint != header.fingerprint:
             tree = self.storage.get_tree(header.id) or []
             raise DefinitionChanged(workflow=header.workflow, instance_id=header.id, path=first_difference(plan, tree))
         with self._lock:
-            self._plans[key] = (header, plan)
-            for stale in [k for k in self._plans if k[0] == header.id and k != key]:
-                del self._plans[stale]
+            self._plans[header.id] = (header, plan)
+            self._plans.move_to_end(header.id)
             while len(self._plans) > PLANS_KEPT:
                 self._plans.popitem(last=False)
         return plan
@@ -80,15 +78,22 @@ class Runtime:
     def cached(self, instance_id: str) -> tuple[Instance, Plan] | None:
         """The header and plan this process last used for an instance, if it still has them."""
         with self._lock:
-            for key in reversed(self._plans):
-                if key[0] == instance_id:
-                    return self._plans[key]
-        return None
+            if instance_id in self._plans:
+                self._plans.move_to_end(instance_id)
+            return self._plans.get(instance_id)
 
     def shape_of(self, header: Instance) -> Plan:
         """A plan without functions, from the stored tree: order and blocks where the code is not to be had."""
         tree = self.storage.get_tree(header.id) or []
         return Plan.of(Workflow.parse(header.workflow, [_shape(node) for node in tree]))
+
+    def last_result(self, header: Instance) -> Any:
+        """What the last root task handed on; None before it did, and for a workflow of no tasks."""
+        plan = self.shape_of(header)
+        if not plan.roots:
+            return None
+        last = plan.roots[-1]
+        return context.result_of(plan, last, self.storage.get_inputs(header.id, [last, *plan.descendants(last)]))[0]
 
     def report(self, instance_id: str, path: str, outcome: Outcome, completed: Completed) -> None:
         """Tell the listener of a recorded outcome."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 from celery import chain, group
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobs_flow.backends.base import Dispatch
@@ -57,6 +57,7 @@ class TestSizes:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
+    @example([("0000000\\¡¡¡¡¡ĀĀĀĀĀĀĀĀĀĀĀĀĀ𐀀𐀀𐀀𐀀𐀀", ["0", "1", "2", "3", "00", "000"])])
     @given(roots)
     def test_no_message_is_over_8_kib_whatever_the_names(self, engine: ModuleType, declared: Any) -> None:
         tasks = [

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.canvas import Signature
 
 from jobs_flow.ids import message_id
-from jobs_flow.workflows.definition import CELERY_OPTIONS, Task
+from jobs_flow.workflows.definition import CELERY_OPTIONS
 from jobs_flow.workflows.plan import Plan
 
 STEP = "jobs_flow.step"
@@ -44,19 +44,29 @@ def signature(app: Celery, name: str, instance_id: str, path: str, run: int, pla
     """The immutable signature of one step, with its derived id and the options its task declares."""
     ident = message_id(instance_id, path, run, name.rpartition(".")[2])
     sig = app.signature(name, args=(instance_id, path, run), immutable=True, task_id=ident)
-    if len(ascii(path)) > SHOWN_PATH:
-        # Celery would put the arguments into a header as well, escaped and at length.
-        sig.options["argsrepr"] = f"('{instance_id}', {ascii(path)[:SHOWN_PATH]}..., {run})"
+    sig.options.update(_shown(instance_id, path, run))
     if plan is not None:
-        sig.set(shadow=f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT])
-        if path in plan:
-            sig.set(**_options(app, plan.nodes[path].task))
+        sig.options.update(_options(app, plan, path))
     return sig
 
 
-def _options(app: Celery, task: Task) -> dict[str, Any]:
-    """The Celery options that a task declares; an existing Celery task goes where ``task_routes`` sends it."""
-    options = {name: getattr(task, name) for name in CELERY_OPTIONS if getattr(task, name) is not None}
+def _shown(instance_id: str, path: str, run: int) -> dict[str, Any]:
+    """Celery puts the arguments into a header as well, escaped and at length: a long path is cut there."""
+    if len(ascii(path)) <= SHOWN_PATH:
+        return {}
+    return {"argsrepr": f"('{instance_id}', {ascii(path)[:SHOWN_PATH]}..., {run})"}
+
+
+def _options(app: Celery, plan: Plan, path: str) -> dict[str, Any]:
+    """The name that monitors show, and what the task declares.
+
+    An existing Celery task goes where ``task_routes`` sends it.
+    """
+    options: dict[str, Any] = {"shadow": f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT]}
+    if path not in plan:
+        return options
+    task = plan.nodes[path].task
+    options |= {name: getattr(task, name) for name in CELERY_OPTIONS if getattr(task, name) is not None}
     existing = getattr(task.task, "name", None)
     if "queue" not in options and existing and hasattr(task.task, "apply_async"):
         route = app.amqp.router.lookup_route(existing) or {}
@@ -66,10 +76,9 @@ def _options(app: Celery, task: Task) -> dict[str, Any]:
 
 def size_of(app: Celery, plan: Plan, path: str) -> int:
     """Estimated bytes of a step's signature embedded in another message."""
-    # JSON escapes what is not ASCII, and base64 adds a third; the path also stands in the shadow name.
-    shadow = f"{plan.workflow}{path[1:]}"[:SHADOW_LIMIT]
-    text = len(json.dumps([path, shadow, _options(app, plan.nodes[path].task)]))
-    return SIGNATURE_BYTES + text * 4 // 3
+    # JSON escapes what is not ASCII, and base64 adds a third.
+    text = json.dumps([path, _options(app, plan, path), _shown("", path, 0)])
+    return SIGNATURE_BYTES + len(text) * 4 // 3
 
 
 def embedded_paths(signature_: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """The Celery tasks that carry steps.
 
-They ignore their results, acknowledge late (the claim makes a second delivery harmless) and are
-named in the plugin, so that workers without any task of ours say so at once.
+They acknowledge late, since the claim makes a second delivery harmless. Steps ignore their results,
+which the records hold; the tasks of a composed canvas keep theirs, which chords and users wait for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from jobs_flow.errors import (
     JobsFlowError,
     StorageUnavailable,
 )
-from jobs_flow.workflows import context, selection
+from jobs_flow.storages.records import Instance
+from jobs_flow.workflows import selection
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 if TYPE_CHECKING:
@@ -109,13 +110,7 @@ def register(app: Celery, backend: CeleryBackend) -> None:
         ignore_result = False
 
         def run(self, instance_id: str, path: str, run: int) -> Any:
-            header = _check_run(backend, instance_id, run)
-            plan = backend.runtime.plan_of(header)
-            if not plan.roots:
-                return None
-            last = plan.roots[-1]
-            handed = backend.runtime.storage.get_inputs(instance_id, [last, *plan.descendants(last)])
-            return context.result_of(plan, last, handed)[0]
+            return backend.runtime.last_result(_check_run(backend, instance_id, run))
 
     for cls in (RunStep, CanvasBegin, CanvasStep, CanvasJoin, CanvasEnd):
         cls.__module__ = __name__
@@ -164,7 +159,8 @@ def _failure(instance_id: str, path: str, step: Step) -> ExecutionFailed:
     return ExecutionFailed(instance_id=instance_id, path=path, reason=error.get("type", "it failed"))
 
 
-def _check_run(backend: CeleryBackend, instance_id: str, run: int) -> Any:
+def _check_run(backend: CeleryBackend, instance_id: str, run: int) -> Instance:
+    """The header, unless the run has failed. Raises ``ExecutionFailed``, or ``Ignore`` for another run's message."""
     header = backend.runtime.header(instance_id)
     if header.run != run:
         raise Ignore()
