@@ -81,6 +81,7 @@ class DefinitionChanged(JobsFlowError):
     """The code of workflow {workflow!r} no longer gives the tree that instance {instance_id} was made with: {path} differs. Deploy the code it was made with, or update the instance."""
 
     code = "DEFINITION_CHANGED"
+    path: str
 
     def __init__(self, *, workflow: str, instance_id: str, path: str) -> None:
         super().__init__(workflow=workflow, instance_id=instance_id, path=path)
@@ -117,6 +118,8 @@ class NotJson(JobsFlowError):
     """{where} is {type_name}, which JSON cannot hold."""
 
     code = "NOT_JSON"
+    where: str
+    type_name: str
 
     def __init__(self, *, where: str, type_name: str) -> None:
         super().__init__(where=where, type_name=type_name)
@@ -144,9 +147,19 @@ class InstanceExists(JobsFlowError):
     """A workflow instance {instance_id!r} exists already."""
 
     code = "INSTANCE_EXISTS"
+    instance_id: str
 
     def __init__(self, *, instance_id: str) -> None:
         super().__init__(instance_id=instance_id)
+
+
+class InstanceBusy(JobsFlowError):
+    """Instance {instance_id} is working, so {action} has to wait. Cancel it first, or wait until it has ended."""
+
+    code = "INSTANCE_BUSY"
+
+    def __init__(self, *, instance_id: str, action: str) -> None:
+        super().__init__(instance_id=instance_id, action=action)
 
 
 class TaskNotFound(JobsFlowError):
@@ -247,3 +260,14 @@ class WaitTimeout(JobsFlowError, TimeoutError):
 
     def __init__(self, *, instance_id: str, timeout: float, status: str, queued: int = 0, running: int = 0) -> None:
         super().__init__(instance_id=instance_id, timeout=timeout, status=status, queued=queued, running=running)
+
+
+class InvalidUpdater(JobsFlowError):
+    """The context updater is wrong at {where}: {reason}"""
+
+    code = "INVALID_UPDATER"
+    where: str
+    reason: str
+
+    def __init__(self, *, where: str, reason: str) -> None:
+        super().__init__(where=where, reason=reason)

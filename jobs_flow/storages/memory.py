@@ -6,40 +6,39 @@ process, nothing is shared with another; within it, any number of threads and ev
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from jobs_flow.errors import CannotStart, InstanceExists, InstanceNotFound
-from jobs_flow.storages import transitions
-from jobs_flow.storages.base import Storage
-from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
+from jobs_flow.errors import CannotStart, InstanceBusy, InstanceExists, InstanceNotFound
+from jobs_flow.storages import transitions, transitions_attempts, transitions_control, transitions_undo
+from jobs_flow.storages.memory_live import MemorySubscription, wall_clock
+from jobs_flow.storages.memory_records import Answer, Data, Record, State, decode, encode, matches
+from jobs_flow.storages.memory_timers import MemoryTimers
 from jobs_flow.storages.records import (
     Claim,
     Completed,
-    Event,
     Flow,
+    Grip,
+    Hold,
     Input,
     Instance,
     JsonText,
+    Loss,
     NewInstance,
     Outcome,
     RunSelection,
     Snapshot,
     Started,
+    UndoClaim,
+    Undone,
 )
 from jobs_flow.workflows.states import InstanceStatus
 
-
-def wall_clock() -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000
+__all__ = ["MemoryStorage", "MemorySubscription", "wall_clock"]
 
 
-class MemoryStorage(Storage):
+class MemoryStorage(MemoryTimers):
     """Where records live for as long as the process does.
 
     ``clock`` gives epoch milliseconds; a test may give one of its own. A clock that is set back does not
@@ -47,13 +46,6 @@ class MemoryStorage(Storage):
     """
 
     label = "memory://"
-
-    def __init__(self, *, clock: Callable[[], int] = wall_clock) -> None:
-        self._clock = clock
-        self._states: dict[str, State] = {}
-        self._subscribers: dict[str, set[MemorySubscription]] = {}
-        # One lock for all: an operation takes microseconds. Its waiters are those of wait_events().
-        self._changed = threading.Condition()
 
     # -- instances ---------------------------------------------------------------------------
 
@@ -72,11 +64,16 @@ class MemoryStorage(Storage):
             created_at=now,
             updated_at=now,
             records={path: Record() for path in new.paths},
+            key=new.key,
         )
         with self._changed:
-            if new.id in self._states:
-                raise InstanceExists(instance_id=new.id)
+            there = new.id if new.id in self._states else self._having(new.workflow, new.key)
+            if there is not None:
+                raise InstanceExists(instance_id=there)
+            self._tombstones.pop(new.id, None)
             self._states[new.id] = state
+            if new.key is not None:
+                self._keys[new.workflow, new.key] = new.id
             self._publish(state, {"run": 0, "reset": True}, now)
             return state.header()
 
@@ -103,21 +100,64 @@ class MemoryStorage(Storage):
             tree: list[dict[str, Any]] | None = None if state is None else decode(state.tree)
             return tree
 
-    # -- runs and tasks ----------------------------------------------------------------------
+    def find_key(self, workflow: str, key: str) -> str | None:
+        with self._changed:
+            return self._having(workflow, key)
 
-    def start_run(self, instance_id: str, selection: RunSelection, *, expect_run: int | None = None) -> Started:
+    def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:
+        with self._changed:
+            state = self._existing(new.id)
+            if state.revision != revision:
+                return None
+            if state.status is InstanceStatus.WORKING and list(new.paths) != list(state.records):
+                raise InstanceBusy(instance_id=state.id, action="an update that changes its tasks")
+            there = self._having(new.workflow, state.key)
+            if there not in (None, state.id):
+                raise InstanceExists(instance_id=str(there))
+            before = state.workflow
+            data = transitions_control.update(state, new)
+            if state.key is not None:
+                del self._keys[before, state.key]
+                self._keys[state.workflow, state.key] = state.id
+            self._publish(state, data, self._now(state))
+            return state.header()
+
+    def delete_instance(self, instance_id: str) -> Instance | None:
         with self._changed:
             state = self._states.get(instance_id)
             if state is None:
-                raise InstanceNotFound(instance_id=instance_id)
+                return None
+            header = state.header()
+            self._bury(state)
+            return header
+
+    # -- runs and tasks ----------------------------------------------------------------------
+
+    def start_run(
+        self,
+        instance_id: str,
+        selection: RunSelection,
+        *,
+        expect_run: int | None = None,
+        revision: int | None = None,
+        call: str | None = None,
+    ) -> Started:
+        with self._changed:
+            state = self._existing(instance_id)
+            if call is not None and state.call is not None and state.call[0] == call:
+                return state.call[1]
             if state.status is InstanceStatus.WORKING:
                 raise CannotStart(instance_id=instance_id, path="#", reason="a run is going on")
             if expect_run is not None and expect_run != state.run + 1:
                 reason = f"run {expect_run} was asked for, the next one is {state.run + 1}"
                 raise CannotStart(instance_id=instance_id, path="#", reason=reason)
+            if revision is not None and revision != state.revision:
+                raise CannotStart(instance_id=instance_id, path="#", reason="it was updated meanwhile; try again")
             now = self._now(state)
             seq = self._publish(state, transitions.start(state, selection, now), now)
-            return Started(state.run, seq)
+            started = Started(state.run, seq)
+            state.call = None if call is None else (call, started)
+            return started
 
     def revert_run(self, instance_id: str, run: int, error: Mapping[str, Any]) -> bool:
         with self._changed:
@@ -138,6 +178,8 @@ class MemoryStorage(Storage):
         worker: str,
         revision: int | None,
         inputs: Sequence[str],
+        lease: int,
+        timeout: int | None = None,
     ) -> Claim:
         with self._changed:
             state = self._states.get(instance_id)
@@ -147,7 +189,8 @@ class MemoryStorage(Storage):
             if refusal is not None:
                 return Claim(refusal, header=state.header() if refusal == "header" else None)
             now = self._now(state)
-            data = transitions.grant(state, path, token=token, worker=worker, now=now)
+            self._taken(state.places.get(path))
+            data = transitions.grant(state, path, token=token, worker=worker, lease=lease, timeout=timeout, now=now)
             if data is not None:
                 self._publish(state, data, now)
             record = state.records[path]
@@ -158,7 +201,31 @@ class MemoryStorage(Storage):
                 inputs=transitions.inputs(state, inputs),
                 attempt=record.attempt,
                 execution_time=record.execution_time or now,
+                retries=record.retries,
+                updaters=transitions.updaters(state),
             )
+
+    def renew(self, holds: Sequence[Hold], *, holder: str, lease: int) -> list[Grip]:
+        with self._changed:
+            return [self._renewed(hold, holder, lease) for hold in holds]
+
+    def _renewed(self, hold: Hold, holder: str, lease: int) -> Grip:
+        state = self._states.get(hold.instance_id)
+        if state is None:
+            return Grip.LOST
+        if hold.path == "#":
+            undoes = transitions_undo.going_on(state, hold.run) and matches(f"{holder}*", state.undo_token)
+            grip, timer = Grip.HELD if undoes else Grip.LOST, transitions_undo.TIMER
+        else:
+            grip, timer = state.grip(hold.path, hold.run, f"{holder}*"), ("lease", hold.path, "")
+        if grip is not Grip.LOST:
+            state.timers[timer] = self._clock() + lease
+        return grip
+
+    def grip(self, instance_id: str, path: str, run: int, *, token: str) -> Grip:
+        with self._changed:
+            state = self._states.get(instance_id)
+            return Grip.LOST if state is None else state.grip(path, run, token)
 
     def complete(
         self, instance_id: str, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow
@@ -167,7 +234,7 @@ class MemoryStorage(Storage):
             state = self._states.get(instance_id)
             if state is None:
                 return Completed(False)
-            answered = transitions.answered(state, path, run, token=token, flow=flow)
+            answered = transitions.answered(state, path, run, token=token)
             if answered is not None:
                 return answered
             now = self._now(state)
@@ -175,28 +242,126 @@ class MemoryStorage(Storage):
             if done is None:
                 return Completed(False)
             seq = self._publish(state, done.data, now)
-            state.records[path].answer = seq, done.finished
+            state.records[path].answer = Answer(seq, done.finished, tuple(done.queued))
             return Completed(True, queued=tuple(done.queued), finished=done.finished, seq=seq)
+
+    def retry(self, instance_id: str, path: str, run: int, *, token: str, outcome: Outcome, delay: int) -> Completed:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None:
+                return Completed(False)
+            now = self._now(state)
+            data = transitions_attempts.retry(state, path, run, token=token, outcome=outcome, delay=delay, now=now)
+            if data is not None:
+                self._publish(state, data, now)
+            return transitions_attempts.gave_up(state, path, run, token=token) or Completed(False)
+
+    def release(self, instance_id: str, path: str, run: int) -> bool:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None:
+                return False
+            now = self._now(state)
+            return self._changed_by(state, transitions_attempts.release(state, path, run, now), now)
+
+    def lose(
+        self, instance_id: str, path: str, run: int, *, token: str, max_losses: int, error: Mapping[str, Any]
+    ) -> Loss:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None:
+                return Loss.REFUSED
+            now = self._now(state)
+            loss, data = transitions_attempts.lose(
+                state, path, run, token=token, max_losses=max_losses, error=error, now=now
+            )
+            self._changed_by(state, data, now)
+            return loss
+
+    def cancel(self, instance_id: str, path: str, *, undo: bool = False) -> Instance | None:
+        with self._changed:
+            state = self._existing(instance_id)
+            if state.status is not InstanceStatus.WORKING:
+                return None
+            self._changed_by(state, transitions_control.cancel(state, path, undo=undo), self._now(state))
+            return state.header()
+
+    def pause(self, instance_id: str, paused: bool) -> Instance:
+        with self._changed:
+            state = self._existing(instance_id)
+            self._changed_by(state, transitions_control.pause(state, paused), self._now(state))
+            return state.header()
+
+    def reset(self, instance_id: str, paths: Sequence[str]) -> Instance:
+        with self._changed:
+            state = self._at_rest(instance_id, "a reset")
+            self._publish(state, transitions_attempts.reset(state, paths), self._now(state))
+            return state.header()
+
+    def set_updaters(self, instance_id: str, path: str, updaters: JsonText) -> bool:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None:
+                return False
+            data = transitions_control.set_updaters(state, path, updaters)
+            return self._changed_by(state, data, self._now(state))
+
+    # -- undoing -----------------------------------------------------------------------------
+
+    def begin_undo(self, instance_id: str, paths: Sequence[str]) -> Started | None:
+        with self._changed:
+            state = self._at_rest(instance_id, "undoing it")
+            now = self._now(state)
+            begun, data = transitions_undo.begin(state, paths, now)
+            self._changed_by(state, data, now)
+            return Started(state.run, state.seq) if begun else None
+
+    def claim_undo(self, instance_id: str, run: int, *, token: str, worker: str, lease: int) -> UndoClaim:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None or not transitions_undo.going_on(state, run):
+                return UndoClaim("over")
+            now = self._now(state)
+            answer, data = transitions_undo.claim(state, token=token, lease=lease, now=now)
+            self._changed_by(state, data, now)
+            path = state.undo_path
+            if answer != "granted" or path is None:
+                return UndoClaim(answer)
+            return UndoClaim(answer, path=path, body=state.records[path].body, header=state.header())
+
+    def end_undo(self, instance_id: str, run: int, path: str, *, token: str, error: Mapping[str, Any] | None) -> Undone:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is None or run != state.run:
+                return Undone(False)
+            if state.undo_answer is not None and state.undo_answer[:2] == (token, path):
+                return state.undo_answer[2]
+            if not transitions_undo.going_on(state, run) or (token, path) != (state.undo_token, state.undo_path):
+                return Undone(False)
+            now = self._now(state)
+            done, data = transitions_undo.end(state, path, error=error, now=now)
+            self._publish(state, data, now)
+            return done
+
+    # -- while tasks run ---------------------------------------------------------------------
 
     def set_progress(
         self, instance_id: str, path: str, run: int, *, token: str, value: float | None, text: str | None
-    ) -> bool:
+    ) -> Grip:
         with self._changed:
             state = self._states.get(instance_id)
-            if state is None or state.held(path, run, token) is None:
-                return False
-            if value is not None or text is not None:
+            grip = Grip.LOST if state is None else state.grip(path, run, token)
+            if state is not None and grip is not Grip.LOST and (value is not None or text is not None):
                 self._publish(state, transitions.progress(state, path, value, text), self._now(state))
-            return True
+            return grip
 
-    def append_logs(self, instance_id: str, path: str, run: int, *, token: str, lines: Sequence[str]) -> bool:
+    def append_logs(self, instance_id: str, path: str, run: int, *, token: str, lines: Sequence[str]) -> Grip:
         with self._changed:
             state = self._states.get(instance_id)
-            if state is None or state.held(path, run, token) is None:
-                return False
-            if lines:
+            grip = Grip.LOST if state is None else state.grip(path, run, token)
+            if state is not None and grip is not Grip.LOST and lines:
                 self._publish(state, transitions.log(state, path, lines), self._now(state))
-            return True
+            return grip
 
     def add_event(self, instance_id: str, data: Mapping[str, Any]) -> int | None:
         with self._changed:
@@ -219,6 +384,12 @@ class MemoryStorage(Storage):
             record = None if state is None else state.records.get(path)
             return None if record is None else record.details()
 
+    def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
+        with self._changed:
+            state = self._states.get(instance_id)
+            record = None if state is None else state.records.get(path)
+            return [] if record is None else [decode(text) for text in record.attempts]
+
     def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:
         with self._changed:
             state = self._states.get(instance_id)
@@ -231,19 +402,6 @@ class MemoryStorage(Storage):
             logs = {path: list(records[path].logs) if path in records else [] for path in paths}
         return logs if last is None else {path: lines[max(len(lines) - last, 0) :] for path, lines in logs.items()}
 
-    def events(self, instance_id: str, since: int) -> list[Event] | None:
-        with self._changed:
-            return self._events(instance_id, since)
-
-    def wait_events(self, instance_id: str, since: int, timeout: float) -> list[Event] | None:
-        with self._changed:
-            # An empty list is the only answer to wait on: events, and None, are news.
-            self._changed.wait_for(lambda: self._events(instance_id, since) != [], timeout)
-            return self._events(instance_id, since)
-
-    def subscribe(self) -> MemorySubscription:
-        return MemorySubscription(self)
-
     # -- the storage itself ------------------------------------------------------------------
 
     def ping(self) -> None:
@@ -254,75 +412,24 @@ class MemoryStorage(Storage):
 
     # -- with the lock held ------------------------------------------------------------------
 
-    def _now(self, state: State) -> int:
-        return max(self._clock(), state.updated_at)
-
-    def _publish(self, state: State, data: Data, now: int) -> int:
-        """Append the event of a transition, and tell whoever waits for it."""
-        text = encode(data)
-        state.seq += 1
-        state.updated_at = now
-        state.events.append((state.seq, text))
-        self._changed.notify_all()
-        for subscriber in tuple(self._subscribers.get(state.id, ())):
-            if not subscriber.deliver(state.id, state.seq, text):
-                self._unsubscribe(state.id, subscriber)
-        return state.seq
-
-    def _events(self, instance_id: str, since: int) -> list[Event] | None:
+    def _existing(self, instance_id: str) -> State:
         state = self._states.get(instance_id)
-        if state is None or since >= state.seq:
-            return []
-        if since + 1 < state.events[0][0]:
-            return None
-        return [Event.parse(seq, text) for seq, text in state.events if seq > since]
+        if state is None:
+            raise InstanceNotFound(instance_id=instance_id)
+        return state
 
-    def _subscribe(self, instance_id: str, subscriber: MemorySubscription) -> None:
-        with self._changed:
-            self._subscribers.setdefault(instance_id, set()).add(subscriber)
+    def _at_rest(self, instance_id: str, action: str) -> State:
+        state = self._existing(instance_id)
+        if state.status is InstanceStatus.WORKING:
+            raise InstanceBusy(instance_id=instance_id, action=action)
+        return state
 
-    def _unsubscribe(self, instance_id: str, subscriber: MemorySubscription) -> None:
-        with self._changed:
-            subscribers = self._subscribers.get(instance_id, set())
-            subscribers.discard(subscriber)
-            if not subscribers:
-                self._subscribers.pop(instance_id, None)
+    def _having(self, workflow: str, key: str | None) -> str | None:
+        return None if key is None else self._keys.get((workflow, key))
 
-
-class MemorySubscription:
-    """Live events for one event loop, written by any thread; without gaps."""
-
-    def __init__(self, storage: MemoryStorage) -> None:
-        self._storage = storage
-        self._ids: set[str] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._received: asyncio.Queue[tuple[str, int, JsonText]] = asyncio.Queue()
-
-    async def add(self, instance_id: str) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ids.add(instance_id)
-        self._storage._subscribe(instance_id, self)
-
-    async def remove(self, instance_id: str) -> None:
-        self._ids.discard(instance_id)
-        self._storage._unsubscribe(instance_id, self)
-
-    async def next(self) -> tuple[str, Event | None]:
-        while True:
-            instance_id, seq, text = await self._received.get()
-            # What was on its way when the instance was removed is of no interest any more.
-            if instance_id in self._ids:
-                return instance_id, Event.parse(seq, text)
-
-    async def aclose(self) -> None:
-        for instance_id in tuple(self._ids):
-            await self.remove(instance_id)
-
-    def deliver(self, instance_id: str, seq: int, text: JsonText) -> bool:
-        """Hand over an event from the thread that wrote it; False once the event loop is closed."""
-        assert self._loop is not None, "only add() makes a subscription known to the storage"
-        try:
-            self._loop.call_soon_threadsafe(self._received.put_nowait, (instance_id, seq, text))
-        except RuntimeError:
+    def _changed_by(self, state: State, data: Data | None, now: int) -> bool:
+        """Publish the event of a transition; whether there was one."""
+        if data is None:
             return False
+        self._publish(state, data, now)
         return True

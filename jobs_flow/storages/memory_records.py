@@ -12,11 +12,49 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs_flow.storages.records import EVENTS_KEPT, LOG_LINES_KEPT, VIEW_BODY_LIMIT, Instance, Json, JsonText
+from jobs_flow.storages.records import (
+    ATTEMPTS_KEPT,
+    EVENTS_KEPT,
+    LOG_LINES_KEPT,
+    VIEW_BODY_LIMIT,
+    Grip,
+    Instance,
+    Json,
+    JsonText,
+    Started,
+    Undone,
+    Waiting,
+)
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 #: The content of an event, or a part of it.
 Data = dict[str, Any]
+
+#: What a timer of an instance is about: its kind, path and detail, as in ``records.Due``.
+TimerKey = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a queued task stands in its lane."""
+
+    lane: str
+    #: When its message was last published.
+    published: int
+    #: It is not given as overdue before.
+    look_at: int
+    #: Times it was given as overdue.
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody was told of the outcome he recorded."""
+
+    seq: int
+    #: Final status of the instance if that ended the run.
+    finished: str | None = None
+    queued: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -41,17 +79,28 @@ class Record:
     traceback: str | None = None
     worker: str | None = None
     token: str | None = None
-    #: Number of the event of its outcome, and the final status of the instance if it ended the run.
-    answer: tuple[int, str | None] | None = None
+    #: What its holder was told of the outcome.
+    answer: Answer | None = None
+    #: The token that gave up the attempt before, and what its holder was told.
+    gave_up: tuple[str, Answer] | None = None
     #: Its failure lets the flow go on: by its own policy, or by that of a block around it.
     tolerated: bool = False
+    retries: int = 0
+    losses: int = 0
+    retry_at: int | None = None
+    undo: str | None = None
+    undo_error: JsonText | None = None
+    #: How it waits whenever it is queued in this run.
+    waiting: Waiting = field(default_factory=lambda: Waiting(""))
+    #: Earlier attempts, each the JSON text of ``records.ATTEMPT_FIELDS``.
+    attempts: deque[JsonText] = field(default_factory=lambda: deque(maxlen=ATTEMPTS_KEPT))
     #: Lines ever written in this run; ``logs`` holds the latest of them.
     log_count: int = 0
     logs: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
 
     def view(self) -> Data:
         """The fields of ``records.TASK_VIEW``; a body over the limit is left out."""
-        size = _size(self.body)
+        size = byte_size(self.body)
         view: Data = {
             "status": self.status.value,
             "run": self.run,
@@ -65,6 +114,10 @@ class Record:
             "error": decode(self.error),
             "bodySize": size,
             "logCount": self.log_count,
+            "retries": self.retries,
+            "losses": self.losses,
+            "retryAt": self.retry_at,
+            "undo": self.undo,
         }
         if size is None or size <= VIEW_BODY_LIMIT:
             view["body"] = decode(self.body)
@@ -80,6 +133,7 @@ class Record:
             "source": self.source,
             "traceback": self.traceback,
             "worker": self.worker,
+            "undoError": decode(self.undo_error),
         }
 
     def write_logs(self, lines: Iterable[str]) -> Data:
@@ -116,6 +170,27 @@ class State:
     outstanding: dict[str, int] = field(default_factory=dict)
     #: Block path -> the records whose failure made a subtree of it fail.
     failures: dict[str, list[str]] = field(default_factory=dict)
+    key: str | None = None
+    paused: bool = False
+    cancelled: tuple[str, ...] = ()
+    #: Whether this run has stages, the groups of heads that it has still to queue, and how they wait.
+    staged: bool = False
+    stages: list[tuple[str, ...]] = field(default_factory=list)
+    lane: str = ""
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    #: The name of the latest start, and what its caller was told.
+    call: tuple[str, Started] | None = None
+    undo: str | None = None
+    #: Paths to undo, the next one first; the one that is being undone, and the token of who does.
+    undo_queue: list[str] = field(default_factory=list)
+    undo_path: str | None = None
+    undo_token: str | None = None
+    #: Path and token of the latest end of an undo, and what its caller was told.
+    undo_answer: tuple[str, str, Undone] | None = None
+    #: When each timer comes due.
+    timers: dict[TimerKey, int] = field(default_factory=dict)
+    #: The queued tasks that wait for a worker, by path.
+    places: dict[str, Place] = field(default_factory=dict)
     seq: int = 0
     #: Sequence number and JSON text.
     events: deque[tuple[int, JsonText]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
@@ -142,6 +217,10 @@ class State:
             error=decode(self.error),
             counts={status.value: counts[status] for status in TaskStatus},
             seq=self.seq,
+            key=self.key,
+            paused=self.paused,
+            cancelled=self.cancelled,
+            undo=self.undo,
         )
 
     def selected(self, paths: Iterable[str]) -> list[str]:
@@ -152,14 +231,50 @@ class State:
             if (record := self.records.get(path)) and record.run == self.run and record.status is TaskStatus.INACTIVE
         ]
 
-    def held(self, path: str, run: int, token: str | None) -> Record | None:
-        """The record if the holder of ``token`` may write it; None as token: whoever holds it, or nobody yet."""
+    def present(self, path: str, run: int) -> Record | None:
+        """The record if ``run`` is the one that is going on, and has it."""
         record = self.records.get(path)
         if record is None or run != self.run or run != record.run or self.status is not InstanceStatus.WORKING:
             return None
-        if token is None:
-            return record if record.status in (TaskStatus.QUEUED, TaskStatus.RUNNING) else None
-        return record if record.status is TaskStatus.RUNNING and record.token == token else None
+        return record
+
+    def held(self, path: str, run: int, token: str) -> Record | None:
+        """The record if it runs under ``token``; one that ends in ``*`` stands for any that begins so."""
+        record = self.present(path, run)
+        running = record is not None and record.status is TaskStatus.RUNNING
+        return record if running and record is not None and matches(token, record.token) else None
+
+    def queued(self, path: str, run: int) -> Record | None:
+        """The record if it is queued."""
+        record = self.present(path, run)
+        return record if record is not None and record.status is TaskStatus.QUEUED else None
+
+    def stopping(self, path: str) -> bool:
+        """Whether the task, or one above it, was asked to stop in this run."""
+        return any(f"{path}.".startswith(f"{above}.") for above in self.cancelled)
+
+    def grip(self, path: str, run: int, token: str) -> Grip:
+        """What ``token`` still holds; it may end in ``*``."""
+        if self.held(path, run, token) is None:
+            return Grip.LOST
+        return Grip.CANCELLED if self.stopping(path) else Grip.HELD
+
+    def stop_timers(self, path: str) -> None:
+        """Remove all timers of a record, and its place in its lane."""
+        self.places.pop(path, None)
+        for kind in RECORD_TIMERS:
+            self.timers.pop((kind, path, ""), None)
+
+
+#: Kinds of timers that are about a record; the others are about the instance.
+RECORD_TIMERS = ("lease", "timeout", "waiting", "retry", "failed")
+
+
+def matches(token: str, held: str | None) -> bool:
+    """Whether ``token`` is, or with a ``*`` at its end begins, the one that is ``held``."""
+    if held is None:
+        return False
+    return held.startswith(token[:-1]) if token.endswith("*") else held == token
 
 
 def encode(value: Json) -> JsonText:
@@ -172,5 +287,6 @@ def decode(text: JsonText | None) -> Json:
     return None if text is None else json.loads(text)
 
 
-def _size(text: JsonText | None) -> int | None:
+def byte_size(text: JsonText | None) -> int | None:
+    """Bytes of a JSON text; None for no text."""
     return None if text is None else len(text.encode())

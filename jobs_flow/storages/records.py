@@ -10,30 +10,46 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from jobs_flow.workflows.flow import Flow, RunSelection
+from jobs_flow.workflows.flow import Flow, RunSelection, Waiting
 
 __all__ = [
+    "ATTEMPTS_KEPT",
+    "ATTEMPT_FIELDS",
+    "ATTEMPT_LOG_LINES",
+    "EPHEMERAL_KEPT",
     "EVENTS_KEPT",
     "LOG_LINES_KEPT",
+    "NOTICE_DELAY",
     "REFUSALS",
     "TASK_DETAILS",
     "TASK_VIEW",
+    "TOMBSTONE_KEPT",
     "VIEW_BODY_LIMIT",
     "Claim",
     "Completed",
+    "Due",
     "Event",
     "Flow",
+    "Grip",
+    "Hold",
     "Input",
     "Instance",
     "Json",
     "JsonText",
+    "Lane",
+    "Loss",
     "NewInstance",
     "Outcome",
+    "Queued",
     "RunSelection",
     "Snapshot",
     "Started",
+    "UndoClaim",
+    "Undone",
+    "Waiting",
 ]
 
 #: A JSON document as text.
@@ -47,6 +63,15 @@ VIEW_BODY_LIMIT = 4096
 EVENTS_KEPT = 2_000
 #: Log lines kept per task; the oldest go first.
 LOG_LINES_KEPT = 10_000
+#: Earlier attempts kept per task, and log lines kept of each; the oldest go first.
+ATTEMPTS_KEPT = 100
+ATTEMPT_LOG_LINES = 100
+#: Milliseconds after which recovery tells of an end or a failure, if whoever recorded it has not.
+NOTICE_DELAY = 15_000
+#: Milliseconds for which an ephemeral instance outlives its run, so that whoever waits for it reads its result.
+EPHEMERAL_KEPT = 10_000
+#: Milliseconds for which the last event of a deleted instance stays, for watchers who reconnect.
+TOMBSTONE_KEPT = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,8 @@ class NewInstance:
     realm: str = ""
     name: str = ""
     ephemeral: bool = False
+    #: At most one instance of a workflow has a key; None: it has none.
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +121,13 @@ class Instance:
     counts: dict[str, int]
     #: Sequence number of the latest event.
     seq: int
+    key: str | None = None
+    #: No task is started until this is taken back.
+    paused: bool = False
+    #: Paths of the present run that were asked to stop, with all below them; ``#`` is the whole run.
+    cancelled: tuple[str, ...] = ()
+    #: ``wanted`` (when the run has ended), ``running``, ``done``, ``failed``; None: never asked for.
+    undo: str | None = None
 
     @property
     def total(self) -> int:
@@ -144,7 +178,7 @@ class Input:
 
 
 #: Answers of ``Storage.claim`` other than ``granted``.
-REFUSALS = ("header", "gone", "stale", "early", "running", "ended", "halted")
+REFUSALS = ("header", "gone", "stale", "halted", "early", "running", "ended", "cancelled", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +187,9 @@ class Claim:
 
     ``state`` is ``granted``; or ``header``: the caller's revision is not the stored one, here is the
     present header, claim again; or a refusal: ``gone`` (no such instance or path), ``stale`` (another
-    run), ``early`` (not queued yet), ``running`` (someone holds it), ``ended`` (has its outcome),
-    ``halted`` (the instance is not working).
+    run), ``halted`` (the instance is not working), ``early`` (not queued yet, or waiting for its retry),
+    ``running`` (someone holds it), ``ended`` (has its outcome), ``cancelled`` (queued, but it or a task
+    above it was asked to stop: end it as cancelled), ``paused`` (queued, and stays so).
     """
 
     state: str
@@ -164,6 +199,110 @@ class Claim:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     attempt: int = 0
     execution_time: int = 0
+    #: How often the task was tried again in this run because it failed.
+    retries: int = 0
+    #: Recorded context updaters of the instance's tasks, those that have any: a JSON list by path.
+    updaters: Mapping[str, JsonText] = field(default_factory=dict)
+
+
+class Grip(StrEnum):
+    """What a token still holds."""
+
+    #: The task, as before.
+    HELD = "held"
+    #: The task, but it was asked to stop.
+    CANCELLED = "cancelled"
+    #: Nothing: it has an outcome, was given to somebody else, or is gone.
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A running task that a worker says it executes."""
+
+    instance_id: str
+    path: str
+    run: int
+
+
+class Loss(StrEnum):
+    """What became of a task whose worker is gone."""
+
+    #: It is queued again; its message is the caller's to publish.
+    REQUEUED = "requeued"
+    #: It lost its worker too often: still held, the caller records the failure.
+    POISONED = "poisoned"
+    #: It was asked to stop: still held, the caller records that.
+    CANCELLED = "cancelled"
+    #: It was not held by that token; nothing changed.
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A timer whose time has come.
+
+    ``kind`` is one of: ``lease`` (nobody renewed it), ``timeout`` (runs for too long), ``waiting`` (queued for
+    too long), ``retry`` (time to try again), ``failed`` and ``ended`` (a failure, the end of a run, of
+    which nobody was told yet), ``ephemeral`` (to be deleted), ``undo`` (the undoing has no worker).
+    """
+
+    kind: str
+    instance_id: str
+    #: ``#`` for what concerns the instance.
+    path: str
+    #: Run and token of the record (of the instance, for ``#``) as they are now.
+    run: int
+    token: str | None
+    #: For ``ended``: the run's number and final status, ``"3 done"``. Else empty.
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One line of queued tasks."""
+
+    name: str
+    #: Tasks that are queued in it.
+    length: int
+    #: When the first of them was queued, None when there are none.
+    oldest: int | None
+    #: When the latest task that anybody has claimed from it was queued.
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A queued task whose message seems lost, to be published again."""
+
+    instance_id: str
+    path: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoClaim:
+    """The answer to ``Storage.claim_undo``.
+
+    ``state``: ``granted``; ``running`` (somebody holds a live lease); ``over`` (no such run, or nothing is left).
+    """
+
+    state: str
+    path: str = ""
+    #: The result of the task, as JSON text.
+    body: JsonText | None = None
+    header: Instance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The answer to ``Storage.end_undo``."""
+
+    recorded: bool
+    #: Whether another task is to be undone.
+    more: bool = False
+    #: Final status of the instance when that was the last.
+    finished: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +332,8 @@ class Event:
     ``data`` has any of: ``run`` (int), ``reset`` (true: a new run began or the definition changed,
     read a snapshot), ``tasks`` ({path: partial task view, to be merged}), ``instance`` (partial
     instance view), ``logs`` ({path: {"from": index of the first line, "lines": [...]}}), ``error``
-    ({"type", "payload"}), ``deleted`` (true).
+    ({"type", "payload"}), ``tree`` (true, with ``reset``: the description changed too), ``deleted`` (true,
+    the last event of all).
     """
 
     seq: int
@@ -236,7 +376,31 @@ TASK_VIEW = (
     "body",
     "bodySize",
     "logCount",
+    #: Times it was tried again in this run because it failed, and because its worker was lost.
+    "retries",
+    "losses",
+    #: When a failed task is tried again; None otherwise.
+    "retryAt",
+    #: ``queued``, ``running``, ``ok``, ``failed``; None: not to be undone.
+    "undo",
 )
 
 #: Fields of a full record beyond the view; what ``Storage.get_task`` adds.
-TASK_DETAILS = ("argument", "context", "updaters", "source", "traceback", "worker")
+TASK_DETAILS = ("argument", "context", "updaters", "source", "traceback", "worker", "undoError")
+
+#: Fields of an earlier attempt. ``status`` is that of a task, or ``lost`` (its worker was). ``body`` up to
+#: VIEW_BODY_LIMIT, else None; ``logs`` the last ATTEMPT_LOG_LINES.
+ATTEMPT_FIELDS = (
+    "run",
+    "attempt",
+    "status",
+    "queuedAt",
+    "executionTime",
+    "finishedAt",
+    "duration",
+    "worker",
+    "error",
+    "body",
+    "bodySize",
+    "logs",
+)

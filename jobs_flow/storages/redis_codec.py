@@ -10,11 +10,16 @@ from jobs_flow.storages.records import (
     TASK_DETAILS,
     TASK_VIEW,
     Claim,
+    Completed,
+    Due,
     Event,
     Input,
     Instance,
+    Lane,
     NewInstance,
     Outcome,
+    RunSelection,
+    Waiting,
 )
 from jobs_flow.workflows.states import TaskStatus
 
@@ -67,16 +72,59 @@ def counted_keys(names: Iterable[str]) -> list[str | bytes]:
     return [str(len(members)), *members]
 
 
-def header_fields(new: NewInstance) -> list[str]:
-    """The fields of a new header, name and JSON in turn; the script adds the times."""
-    fields = {
+def optional(number: int | None) -> str:
+    """A number as scripts read it; empty text for none."""
+    return "" if number is None else str(number)
+
+
+def key_field(workflow: str, instance_key: str) -> str:
+    """The field of ``workflowKeys`` that says which instance has a key."""
+    # As JSON neither has a line break.
+    return f"{encode(workflow)}\n{encode(instance_key)}"
+
+
+def waiting(lane: str, others: Mapping[str, Waiting], paths: Iterable[str]) -> list[str]:
+    """How ``paths`` wait, as scripts read it: the lane of all, and those of them that wait otherwise."""
+    parts = []
+    if others:
+        for path in paths:
+            if (other := others.get(path)) is not None:
+                parts += [path, other.lane, optional(other.timeout)]
+    return [lane, *counted(parts)]
+
+
+def stages(selection: RunSelection) -> list[str]:
+    """The stages of a run as scripts keep them: a JSON list of path, lane, and timeout or empty text of each head."""
+    usual = Waiting(selection.lane)
+    found = []
+    for stage in selection.stages:
+        heads = [(path, selection.waiting.get(path, usual)) for path in stage]
+        found.append(encode([[path, how.lane, optional(how.timeout)] for path, how in heads]))
+    return found
+
+
+def definition_fields(new: NewInstance) -> dict[str, Any]:
+    """The fields of a header that an update replaces."""
+    return {
         "workflow": new.workflow,
         "data": new.data,
         "baseContext": dict(new.base_context),
-        "realm": new.realm,
         "name": new.name,
-        "ephemeral": new.ephemeral,
         "fingerprint": new.fingerprint,
+    }
+
+
+def pairs(fields: Mapping[str, Any]) -> list[str]:
+    """Fields, name and JSON in turn."""
+    return [part for name, value in fields.items() for part in (name, encode(value))]
+
+
+def header_fields(new: NewInstance) -> list[str]:
+    """The fields of a new header, name and JSON in turn; the script adds the times."""
+    fields = definition_fields(new) | {
+        "realm": new.realm,
+        "ephemeral": new.ephemeral,
+        "key": new.key,
         "status": "inactive",
         "run": 0,
         "revision": 1,
@@ -84,7 +132,7 @@ def header_fields(new: NewInstance) -> list[str]:
         "finishedAt": None,
         "error": None,
     }
-    return [part for name, value in fields.items() for part in (name, encode(value))]
+    return pairs(fields)
 
 
 def outcome_fields(outcome: Outcome) -> list[str]:
@@ -130,6 +178,11 @@ def instance(instance_id: str, reply: Sequence[Any]) -> Instance:
         error=header["error"],
         counts=dict(zip((str(status) for status in TaskStatus), counts, strict=True)),
         seq=seq,
+        # Headers of earlier versions have none of these.
+        key=header.get("key"),
+        paused=header.get("paused", False),
+        cancelled=tuple(header.get("cancelled") or ()),
+        undo=header.get("undo"),
     )
 
 
@@ -140,14 +193,45 @@ def claim(instance_id: str, reply: Sequence[Any]) -> Claim:
         return Claim(state, header=instance(instance_id, reply[1]))
     if state != "granted":
         return Claim(state)
-    _, attempt, execution_time, argument, handed = reply
+    _, attempt, execution_time, argument, handed, retries, updaters = reply
     return Claim(
         state,
         argument=argument.decode() if argument is not None else None,
         inputs=inputs(handed),
         attempt=int(attempt),
         execution_time=int(execution_time),
+        retries=int(retries),
+        updaters={path: text.decode() for path, text in _pairs(updaters).items()},
     )
+
+
+def completed(reply: Sequence[Any]) -> Completed:
+    """The answer of ``complete.lua`` and ``retry.lua``."""
+    if not reply[0]:
+        return Completed(recorded=False)
+    return Completed(
+        recorded=True,
+        seq=int(reply[1]),
+        finished=decode(reply[2]) if reply[2] else None,
+        queued=tuple(path.decode() for path in reply[3]),
+    )
+
+
+def payload(text: bytes | None) -> str | None:
+    """A JSON text of the user's; None where there is none, and for null."""
+    return text.decode() if text is not None and text != b"null" else None
+
+
+def due(entry: Sequence[Any]) -> Due:
+    """One answer of ``due.lua``."""
+    kind, owner, path, run, token, detail = entry
+    return Due(kind.decode(), name(owner), path.decode(), int(run), token and token.decode(), detail.decode())
+
+
+def lane(entry: Sequence[Any]) -> Lane:
+    """One answer of ``lanes.lua``."""
+    lane_name, length, oldest, mark = entry
+    return Lane(lane_name.decode(), int(length), None if oldest is None else int(oldest), int(mark))
 
 
 def inputs(reply: Sequence[Any]) -> dict[str, Input]:
@@ -158,7 +242,7 @@ def inputs(reply: Sequence[Any]) -> dict[str, Input]:
             decode(status),
             decode(source),
             decode(execution_time),
-            value.decode() if value is not None and value != b"null" else None,
+            payload(value),
         )
     return found
 
@@ -167,7 +251,7 @@ def task(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     """A full record from its hash, every field present."""
     known = {name: decode(text) for name, text in _pairs(fields).items() if name in FIELDS}
     record = {name: known.get(name) for name in (*TASK_VIEW, *TASK_DETAILS)}
-    for name in ("run", "attempt", "logCount"):
+    for name in ("run", "attempt", "logCount", "retries", "losses"):
         record[name] = record[name] or 0
     record["updaters"] = record["updaters"] or []
     return record

@@ -12,9 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
-from jobs_flow.storages.records import VIEW_BODY_LIMIT, Completed, Flow, Input, Outcome, RunSelection
-from jobs_flow.workflows.states import ENDED, InstanceStatus, TaskStatus
+from jobs_flow.storages.memory_records import Data, Record, State, decode, encode, matches
+from jobs_flow.storages.records import (
+    EPHEMERAL_KEPT,
+    NOTICE_DELAY,
+    VIEW_BODY_LIMIT,
+    Completed,
+    Flow,
+    Input,
+    JsonText,
+    Outcome,
+    RunSelection,
+    Waiting,
+)
+from jobs_flow.storages.transitions_attempts import enter, put_back, told_again
+from jobs_flow.workflows.states import ENDED, FINISHED, InstanceStatus, TaskStatus
 
 _UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
 
@@ -22,29 +34,54 @@ _UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
 def start(state: State, selection: RunSelection, now: int) -> Data:
     """Begin a run."""
     number = state.run + 1
-    fresh = {path: Record(run=number) for path in selection.paths}
-    for path in selection.heads:
-        head = fresh[path]
-        head.status, head.queued_at, head.argument = TaskStatus.QUEUED, now, selection.argument
-    state.records |= fresh
+    if unknown := [path for path in selection.heads if path not in state.records]:
+        raise KeyError(*unknown)
+    put_back(state, selection.paths, number)
     state.run, state.status = number, InstanceStatus.WORKING
     state.started_at, state.finished_at, state.error = now, None, None
+    state.cancelled, state.undo = (), None
     state.outstanding, state.failures = dict(selection.joins), {}
+    state.staged, state.lane = bool(selection.stages), selection.lane
+    state.stages = [tuple(stage) for stage in selection.stages]
+    state.waiting = dict(selection.waiting)
+    state.timers.pop(("ephemeral", "#", ""), None)
+    for path in selection.heads:
+        head = state.records[path]
+        head.waiting = selection.waiting.get(path, Waiting(selection.lane))
+        head.argument = selection.argument
+        queue(state, path, now)
     if not selection.heads:
-        state.status, state.finished_at = InstanceStatus.DONE, now
+        end(state, InstanceStatus.DONE, now)
     return {"run": number, "reset": True}
+
+
+def queue(state: State, path: str, now: int) -> None:
+    """Have a task wait for a worker in its lane."""
+    record = state.records[path]
+    record.status, record.queued_at = TaskStatus.QUEUED, now
+    enter(state, path, now)
+
+
+def end(state: State, status: InstanceStatus, now: int) -> None:
+    """End the present run, and have somebody told of it."""
+    state.status, state.finished_at = status, now
+    state.timers["ended", "#", f"{state.run} {status.value}"] = now + NOTICE_DELAY
+    if state.ephemeral and status in FINISHED:
+        state.timers["ephemeral", "#", ""] = now + EPHEMERAL_KEPT
 
 
 def revert(state: State, run: int, error: Mapping[str, Any]) -> Data | None:
     """Undo the start of a run of which nothing was claimed."""
-    if run != state.run or state.status is not InstanceStatus.WORKING:
+    if run != state.run or state.status is not InstanceStatus.WORKING or state.undo == "running":
         return None
-    selected = [record for record in state.records.values() if record.run == run]
-    if any(record.status not in (TaskStatus.INACTIVE, TaskStatus.QUEUED) for record in selected):
+    selected = {path: record for path, record in state.records.items() if record.run == run}
+    waiting = (TaskStatus.INACTIVE, TaskStatus.QUEUED)
+    if any(record.status not in waiting or record.attempt for record in selected.values()):
         return None
     state.error = encode(error)
-    for record in selected:
+    for path, record in selected.items():
         record.status, record.queued_at = TaskStatus.INACTIVE, None
+        state.stop_timers(path)
     state.status = InstanceStatus.INACTIVE
     return {"run": run, "reset": True}
 
@@ -65,14 +102,24 @@ def refusal(state: State, path: str, run: int, *, token: str, revision: int | No
     if record.status is TaskStatus.RUNNING:
         # Granted to this very token before: whoever asks again has not heard the answer.
         return None if record.token == token else "running"
-    return "early" if record.status is TaskStatus.INACTIVE else None
+    if record.status is TaskStatus.INACTIVE or record.retry_at is not None:
+        return "early"
+    if state.stopping(path):
+        return "cancelled"
+    return "paused" if state.paused else None
 
 
-def grant(state: State, path: str, *, token: str, worker: str, now: int) -> Data | None:
+def grant(
+    state: State, path: str, *, token: str, worker: str, lease: int, timeout: int | None, now: int
+) -> Data | None:
     """Give a queued task to the holder of ``token``; None when it has it already."""
     record = state.records[path]
     if record.status is TaskStatus.RUNNING:
         return None
+    state.stop_timers(path)
+    state.timers["lease", path, ""] = now + lease
+    if timeout is not None:
+        state.timers["timeout", path, ""] = now + timeout
     record.status, record.execution_time = TaskStatus.RUNNING, now
     record.attempt += 1
     record.token, record.worker = token, worker
@@ -93,6 +140,11 @@ def _input(state: State, record: Record) -> Input:
     return Input(record.status.value, record.source, source.execution_time, None if value == "null" else value)
 
 
+def updaters(state: State) -> dict[str, JsonText]:
+    """The recorded updaters of the tasks that have any."""
+    return {path: record.updaters for path, record in state.records.items() if record.updaters is not None}
+
+
 def progress(state: State, path: str, value: float | None, text: str | None) -> Data:
     """Note the progress of a running task; None leaves that part as it is."""
     record, change = state.records[path], Data()
@@ -110,17 +162,12 @@ def log(state: State, path: str, lines: Iterable[str]) -> Data:
     return {"run": state.run, "tasks": {path: {"logCount": record.log_count}}, "logs": {path: entry}}
 
 
-def answered(state: State, path: str, run: int, *, token: str | None, flow: Flow) -> Completed | None:
+def answered(state: State, path: str, run: int, *, token: str | None) -> Completed | None:
     """The answer again that the holder of ``token`` had for its outcome; None when it has recorded none."""
     record = state.records.get(path)
-    if record is None or record.answer is None or token is None or (record.token, record.run) != (token, run):
+    if record is None or record.answer is None or token is None or (run, run) != (state.run, record.run):
         return None
-    if run != state.run:
-        return None
-    after = [after for after in (flow.following, *flow.children) if after in state.records]
-    queued = [p for p in after if state.records[p].run == run and state.records[p].status is TaskStatus.QUEUED]
-    seq, finished = record.answer
-    return Completed(True, queued=tuple(queued), finished=finished, seq=seq)
+    return told_again(state, record.answer) if matches(token, record.token) else None
 
 
 @dataclass(slots=True)
@@ -136,7 +183,7 @@ def complete(
     state: State, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow, now: int
 ) -> Completion | None:
     """Record an outcome, count it down and queue what follows; the numbers are those of ``Storage.complete``."""
-    record = state.held(path, run, token)
+    record = state.queued(path, run) if token is None else state.held(path, run, token)
     if record is None:
         return None
     failed = outcome.status in _UNSUCCESSFUL and not outcome.tolerated
@@ -146,10 +193,10 @@ def complete(
 
     tasks = {path: _end(record, outcome, now)}  # 1
     state.error = error
+    state.stop_timers(path)
+    if record.status is TaskStatus.FAILED:
+        state.timers["failed", path, ""] = now + NOTICE_DELAY
     result = Completion({"run": run, "tasks": tasks})
-    if token is None:
-        # Whoever held it has nothing to say about it any more.
-        record.token = None
     if outcome.logs:
         result.data["logs"] = {path: record.write_logs(outcome.logs)}
         tasks[path]["logCount"] = record.log_count
@@ -160,16 +207,31 @@ def complete(
         for skipped in state.selected(flow.subtree):
             state.records[skipped].status, state.records[skipped].source = TaskStatus.SKIPPED, outcome.source
             tasks[skipped] = {"status": TaskStatus.SKIPPED.value}
+    waiting, lane = flow.waiting, flow.lane
     if not result.queued:  # 4, 5
         failures = _join(state, flow.joins, [path] if failed else [])
         if failures is not None:
-            result.queued = [] if failures or flow.following is None else state.selected([flow.following])
+            if state.staged:
+                waiting, lane = state.waiting, state.lane
+            result.queued = [] if failures else _next(state, flow)
             if not result.queued:
                 _finish(state, result, now)
     for queued in result.queued:
-        state.records[queued].status, state.records[queued].queued_at = TaskStatus.QUEUED, now
+        state.records[queued].waiting = waiting.get(queued, Waiting(lane))
+        queue(state, queued, now)
         tasks[queued] = {"status": TaskStatus.QUEUED.value, "queuedAt": now}
     return result
+
+
+def _next(state: State, flow: Flow) -> list[str]:
+    """What is queued when all before it has ended: the heads of the next stage, or the next root task."""
+    if not state.staged:
+        return [] if flow.following is None else state.selected([flow.following])
+    while state.stages:
+        # One of which everything was skipped meanwhile has ended before it began.
+        if heads := state.selected(state.stages.pop(0)):
+            return heads
+    return []
 
 
 def _end(record: Record, outcome: Outcome, now: int) -> Data:
@@ -177,9 +239,12 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     status = TaskStatus(outcome.status)
     duration = None if record.execution_time is None else now - record.execution_time
     error = encode(outcome.error) if status in _UNSUCCESSFUL and outcome.error is not None else None
+    kept = outcome.updaters if decode(outcome.updaters) else None
     change: Data = {"status": status.value, "finishedAt": now, "duration": duration}
     if status is TaskStatus.OK:
         change["progress"] = 1.0
+    if record.retry_at is not None:
+        change["retryAt"] = None
     if error is not None:
         change["error"] = decode(error)
     if outcome.body is not None:
@@ -191,7 +256,7 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     record.body, record.error = outcome.body, error
     # A signal does not know the argument; the one that a head was started with stays then.
     record.argument = record.argument if outcome.argument is None else outcome.argument
-    record.context, record.updaters = outcome.context, outcome.updaters
+    record.context, record.updaters, record.retry_at = outcome.context, kept, None
     record.source, record.traceback, record.tolerated = outcome.source, outcome.traceback, outcome.tolerated
     if status is TaskStatus.OK:
         record.progress = 1.0
@@ -219,11 +284,11 @@ def _finish(state: State, result: Completion, now: int) -> None:
     records = state.records.values()
     statuses = {record.status for record in records}
     if TaskStatus.CANCELLED in statuses and TaskStatus.FAILED not in statuses:
-        state.status = InstanceStatus.CANCELLED
+        status = InstanceStatus.CANCELLED
     elif any(record.status in _UNSUCCESSFUL and not record.tolerated for record in records):
-        state.status = InstanceStatus.FAILED
+        status = InstanceStatus.FAILED
     else:
-        state.status = InstanceStatus.INACTIVE if TaskStatus.INACTIVE in statuses else InstanceStatus.DONE
-    state.finished_at = now
-    result.finished = state.status.value
+        status = InstanceStatus.INACTIVE if TaskStatus.INACTIVE in statuses else InstanceStatus.DONE
+    end(state, status, now)
+    result.finished = status.value
     result.data["instance"] = {"status": result.finished, "finishedAt": now, "error": decode(state.error)}

@@ -8,17 +8,23 @@ Rules (features S23 to S26, S29 to S31, S38):
   of a block they stand as None.
 - The context is the base context and, in order, what earlier root tasks and the enclosing tasks put
   under ``dest`` and ``context_vars``. Nothing of a later task or of a parallel sibling is in it.
+- The updaters that such a task recorded (feature S27) are replayed right after its own members, so a
+  later ``dest`` wins over them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from jobs_flow.workflows import json
+from jobs_flow.errors import InvalidUpdater
+from jobs_flow.workflows import json, paths
+from jobs_flow.workflows.definition import Task
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.states import TaskStatus
+from jobs_flow.workflows.updaters import apply_all
 
 #: Arguments and context members up to this many characters of JSON are copied into the record that
 #: received them; longer ones are recorded as a reference to where they stand, so that what all
@@ -64,6 +70,19 @@ def context_sources(plan: Plan, path: str) -> Iterator[str]:
     for above in reversed(list(plan.ancestors(path))):
         if plan.nodes[above].task.fills_context:
             yield above
+
+
+def _sources(plan: Plan, path: str, updaters: Collection[str]) -> list[str]:
+    """The paths whose members or updaters the task at ``path`` sees, earliest first."""
+    sources = list(context_sources(plan, path))
+    if not updaters:
+        return sources
+    position, around = plan.nodes[path].position, set(plan.ancestors(path))
+    for source in updaters:
+        node = plan.nodes.get(source)
+        if node is not None and (source in around or (node.parent is None and node.position < position)):
+            sources.append(source)
+    return sorted(set(sources), key=lambda source: (plan.nodes[source].position, paths.depth(source)))
 
 
 def argument_source(plan: Plan, path: str) -> str | None:
@@ -114,39 +133,71 @@ def build(
     *,
     base_context: Mapping[str, Any],
     explicit: str | None,
+    updaters: Mapping[str, str] = MappingProxyType({}),
 ) -> Given:
     """What the task at ``path`` is called with. ``explicit`` is the JSON text of an explicit argument.
 
     ``base_context`` must be the caller's to give away: its members are handed to the task, not copied.
+    ``updaters`` are those that tasks of the instance have recorded, a JSON list by path; which of them ``path``
+    sees is decided here. Raises ``InvalidUpdater``, naming the path it was recorded at, for one that does
+    not fit the context any more.
     """
-    context: dict[str, Any] = dict(base_context)
-    record: dict[str, Any] = {}
-    for name, value in base_context.items():
-        text = json.encode(value)
-        long = len(text) > INLINE_LIMIT
-        record[name] = {"$ref": BASE, "length": len(text), "member": name} if long else _inline(value)
-    for source in context_sources(plan, path):
-        task, entry = plan.nodes[source].task, handed.get(source)
-        if entry is None or entry.status == TaskStatus.INACTIVE:
-            continue
+    seen = _Context(base_context)
+    for source in _sources(plan, path, updaters):
+        entry = handed.get(source)
+        if entry is not None and entry.status != TaskStatus.INACTIVE:
+            seen.add(plan.nodes[source].task, entry)
+        if source in updaters:
+            seen.replay(source, updaters[source])
+    argument, source_path, kept = _argument(plan, path, handed, explicit)
+    return Given(
+        argument=argument,
+        context=seen.members,
+        source=source_path,
+        argument_record=kept,
+        context_record=json.encode(seen.record),
+    )
+
+
+class _Context:
+    """A context as it grows, and what the record of the task keeps of it."""
+
+    def __init__(self, base: Mapping[str, Any]) -> None:
+        self.members: dict[str, Any] = dict(base)
+        self.record: dict[str, Any] = {}
+        for name, value in base.items():
+            self._keep(name, value, {"$ref": BASE})
+
+    def add(self, task: Task, entry: Handed) -> None:
+        """Put in what a task left under ``dest`` and ``context_vars``."""
         text = entry.value if entry.value is not None else "null"
         if task.dest:
-            context[task.dest] = json.decode(text)
-            record[task.dest] = _reference(text, context[task.dest], entry)
+            self.members[task.dest] = json.decode(text)
+            self.record[task.dest] = _reference(text, self.members[task.dest], entry)
         members = json.decode(text) if task.context_vars else None
         for name in task.context_vars:
             found = isinstance(members, dict) and name in members
             # A missing member was warned about when the task ended.
-            context[name] = members[name] if members is not None and found else None
-            record[name] = _reference(json.encode(context[name]), context[name], entry, name)
-    argument, source_path, kept = _argument(plan, path, handed, explicit)
-    return Given(
-        argument=argument,
-        context=context,
-        source=source_path,
-        argument_record=kept,
-        context_record=json.encode(record),
-    )
+            self.members[name] = members[name] if members is not None and found else None
+            self.record[name] = _reference(json.encode(self.members[name]), self.members[name], entry, name)
+
+    def replay(self, path: str, text: str) -> None:
+        """Apply the updaters that the task at ``path`` recorded."""
+        before = self.members
+        try:
+            self.members = apply_all(before, json.decode(text))
+        except InvalidUpdater as error:
+            raise InvalidUpdater(where=f"{error.where}, recorded at {path}", reason=error.reason) from None
+        for name in before.keys() - self.members.keys():
+            del self.record[name]
+        for name, value in self.members.items():
+            if name not in before or before[name] is not value:
+                self._keep(name, value, {"$ref": path, "updated": True})
+
+    def _keep(self, name: str, value: Any, reference: dict[str, Any]) -> None:
+        text = json.encode(value)
+        long = len(text) > INLINE_LIMIT
+        self.record[name] = {**reference, "length": len(text), "member": name} if long else _inline(value)
 
 
 def _argument(plan: Plan, path: str, handed: Mapping[str, Handed], explicit: str | None) -> tuple[Any, str | None, str]:
@@ -185,9 +236,11 @@ def _inline(value: Any) -> Any:
 def resolve(kept: Any, read: Callable[[str], Mapping[str, Any] | None], base_context: Mapping[str, Any]) -> Any:
     """What a record received, from what it keeps; ``read`` gives the record at a path.
 
-    A reference to a record that was executed again since stays a reference.
+    A reference to a record that was executed again since stays a reference. So does a long member that an updater
+    changed, ``{"$ref": path, "updated": true, "length", "member"}``: it stands in no record, ``path`` has the
+    updaters that made it.
     """
-    if not isinstance(kept, dict) or "$ref" not in kept:
+    if not isinstance(kept, dict) or "$ref" not in kept or kept.get("updated"):
         return kept
     source = kept["$ref"]
     if source is None:

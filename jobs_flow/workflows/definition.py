@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs_flow.errors import DefinitionError
 from jobs_flow.workflows import paths
+from jobs_flow.workflows.retry import Retry, check_seconds
 
 #: Other spellings in the dict form; the readmes' names and their snake_case.
 ALIASES = {
@@ -21,6 +22,7 @@ ALIASES = {
     "onFailure": "on_failure",
     "timeLimit": "time_limit",
     "softTimeLimit": "soft_time_limit",
+    "queueTimeout": "queue_timeout",
 }
 
 #: Options handed to Celery with the message of a task.
@@ -68,6 +70,14 @@ class _Options:
     priority: int | None = None
     time_limit: float | None = None
     soft_time_limit: float | None = None
+    #: When it is tried again after a failure. What ``Retry.parse`` takes is accepted: a number, a dict.
+    retry: Retry | None = None
+    #: Seconds that a run of the function may take; more is a failure ``TIMEOUT``.
+    timeout: float | None = None
+    #: Seconds that the task may wait for a worker; more is a failure ``QUEUE_TIMEOUT``.
+    queue_timeout: float | None = None
+    #: ``fn(res)`` or ``fn(res, job)``, ``res`` the task's own result: takes back what the task did.
+    undo: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,8 @@ class Task(_Options):
         subtasks = parse_tasks(form.subtasks, workflow=workflow, path=own)
         if form.task is None and not subtasks:
             raise wrong("it has neither a function nor subtasks", own)
-        checked = replace(form, subtasks=subtasks, context_vars=tuple(form.context_vars))
+        retry = None if form.retry is None else Retry.parse(form.retry)
+        checked = replace(form, subtasks=subtasks, context_vars=tuple(form.context_vars), retry=retry)
         for name in INHERITED_OPTIONS:
             # An existing Celery task brings its own options along.
             inherited = getattr(form.task, name, None)
@@ -139,7 +150,7 @@ def _from_mapping(form: Mapping[str, Any], wrong: Callable[[str], DefinitionErro
 
 
 def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
-    for name in ("task", "condition", "debug"):
+    for name in ("task", "condition", "debug", "undo"):
         function = getattr(task, name)
         if function is not None and not callable(function):
             raise wrong(f"{name} is {type(function).__name__}, which cannot be called")
@@ -147,6 +158,8 @@ def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
         raise wrong(f"on_complete is {type(task.on_complete).__name__}; it is text or a function")
     if inspect.isasyncgenfunction(task.task):
         raise wrong("an asynchronous generator cannot return a result; use a coroutine and job.progress()")
+    if inspect.isasyncgenfunction(task.undo):
+        raise wrong("undo is an asynchronous generator; use a coroutine")
     if isinstance(task.context_vars, str) or not all(isinstance(v, str) for v in task.context_vars):
         raise wrong("context_vars is a list of names")
     members: list[Any] = [member for member in (task.dest, *task.context_vars) if member is not None]
@@ -166,6 +179,15 @@ def _check(task: Task, wrong: Callable[[str], DefinitionError]) -> None:
         number = getattr(task, name)
         if number is not None and (isinstance(number, bool) or not isinstance(number, int | float)):
             raise wrong(f"{name} is a number, not {type(number).__name__}")
+    for name in ("timeout", "queue_timeout"):
+        seconds = getattr(task, name)
+        if seconds is not None and (reason := check_seconds(seconds)):
+            raise wrong(f"{name} {reason}")
+    if task.retry is not None:
+        try:
+            Retry.parse(task.retry)
+        except ValueError as error:
+            raise wrong(str(error)) from None
 
 
 def parse_tasks(forms: Any, *, workflow: str, path: str = paths.ROOT) -> tuple[Task, ...]:

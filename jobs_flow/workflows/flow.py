@@ -7,7 +7,17 @@ live, a Lua script included.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a queued task waits for a worker, where it is not as the others of its run do."""
+
+    #: Where its message stands in line, first in first out: a queue, and a priority where it has one.
+    lane: str
+    #: Milliseconds for which it may wait (``queue_timeout``); None: for ever.
+    timeout: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,12 @@ class RunSelection:
     joins: Mapping[str, int]
     #: Argument given explicitly to the heads, as JSON text; None: none was given.
     argument: str | None = None
+    #: Groups of paths, each queued when all before it has ended. Only for a run that leaves out what lies
+    #: between its parts (a resume); without them each root task is followed by the next, ``Flow.following``.
+    stages: Sequence[Sequence[str]] = ()
+    #: The lane of the heads and stages, and those of them that wait otherwise.
+    lane: str = ""
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +52,6 @@ class Flow:
     joins: Sequence[tuple[str, bool]] = ()
     #: The root task after the outermost block (or after this task), None at the end.
     following: str | None = None
+    #: The lane of the children and of ``following``, and those of them that wait otherwise.
+    lane: str = ""
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)

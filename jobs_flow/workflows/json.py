@@ -21,7 +21,7 @@ def encode(value: Any, where: str = "the value") -> str:
 
     Raises ``NotJson`` naming the place below ``where`` (``the result['rows'][3]``) and the type.
     """
-    _check(value, where, 0)
+    check(value, where)
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
@@ -39,7 +39,8 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _check(value: Any, where: str, depth: int) -> None:
+def check(value: Any, where: str, depth: int = 0) -> None:
+    """Raise ``NotJson`` unless ``encode`` can write ``value``, which stands ``depth`` levels deep already."""
     if value is None or isinstance(value, bool | int):
         return
     if isinstance(value, str):
@@ -60,12 +61,12 @@ def _check(value: Any, where: str, depth: int) -> None:
         for key, member in value.items():
             if not isinstance(key, str):
                 raise NotJson(where=where, type_name=f"a dict with the key {key!r} of type {type(key).__name__}")
-            _check(key, f"a key of {where}", depth)
+            check(key, f"a key of {where}", depth)
             if member is not None:
-                _check(member, f"{where}[{key!r}]", depth + 1)
+                check(member, f"{where}[{key!r}]", depth + 1)
     elif isinstance(value, list | tuple):
         for index, member in enumerate(value):
-            _check(member, f"{where}[{index}]", depth + 1)
+            check(member, f"{where}[{index}]", depth + 1)
     else:
         kind = type(value)
         raise NotJson(where=where, type_name=f"of type {kind.__module__}.{kind.__qualname__}")

@@ -74,6 +74,11 @@ def name(path: str) -> str:
     return path.rpartition(SEPARATOR)[2]
 
 
+def depth(path: str) -> int:
+    """The number of names in ``path``; 0 for the root."""
+    return path.count(SEPARATOR)
+
+
 def ancestors(path: str) -> Iterator[str]:
     """The paths above ``path``, nearest first, without the root."""
     above = parent(path)

@@ -118,6 +118,15 @@ class Plan:
         if node.parent is not None:
             yield from reversed(list(self.ancestors(path)))
 
+    def undoable(self) -> tuple[str, ...]:
+        """The paths whose tasks can be undone, in pre-order."""
+        return tuple(path for path, node in self.nodes.items() if node.task.undo is not None)
+
+    def breaks(self, tree: Sequence[Mapping[str, Any]]) -> str | None:
+        """The first path at which this code would break an instance of that description; None when it fits."""
+        difference = first_difference(self, tree)
+        return None if difference == paths.ROOT else difference
+
     def describe(self) -> list[dict[str, Any]]:
         """Nested ``{"name", "description", "path", "children"}`` in the order of declaration (feature S16)."""
         described: dict[str, dict[str, Any]] = {}

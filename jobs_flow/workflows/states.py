@@ -47,7 +47,8 @@ TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.RUNNING: frozenset(
         {TaskStatus.OK, TaskStatus.SKIPPED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.QUEUED}
     ),
-    TaskStatus.OK: frozenset(),
+    # Undone on request.
+    TaskStatus.OK: frozenset({TaskStatus.CANCELLED}),
     TaskStatus.SKIPPED: frozenset(),
     TaskStatus.FAILED: frozenset(),
     TaskStatus.CANCELLED: frozenset(),

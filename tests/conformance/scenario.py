@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,8 +13,12 @@ from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import (
     Claim,
     Completed,
+    Due,
     Event,
+    Grip,
+    Hold,
     Instance,
+    Loss,
     NewInstance,
     Outcome,
     RunSelection,
@@ -39,6 +44,10 @@ INITIAL: dict[str, Any] = {
     "body": None,
     "bodySize": None,
     "logCount": 0,
+    "retries": 0,
+    "losses": 0,
+    "retryAt": None,
+    "undo": None,
 }
 
 #: What ``get_task`` has beyond the view, before the first run.
@@ -49,9 +58,15 @@ INITIAL_DETAILS: dict[str, Any] = {
     "source": None,
     "traceback": None,
     "worker": None,
+    "undoError": None,
 }
 
+#: A lease that does not run out while a test runs, and one that has at once.
+LEASE = 600_000
+GONE = 0
+
 ERROR = {"code": "EXECUTION_FAILED", "message": "it broke"}
+LOST = {"code": "WORKER_LOST", "message": "its worker is gone"}
 
 
 def task(name: str, *subtasks: Task, on_failure: str = "stop") -> Task:
@@ -74,6 +89,13 @@ def cancelled(**fields: Any) -> Outcome:
 
 def skipped(source: str | None = None, **fields: Any) -> Outcome:
     return Outcome("skipped", source=source, **fields)
+
+
+def pass_time(milliseconds: int = 2) -> None:
+    """Returns when the clock, which is that of local servers too, shows so much later a time."""
+    until = time.time_ns() // 1_000_000 + milliseconds
+    while time.time_ns() // 1_000_000 < until:
+        pass
 
 
 class Scenario:
@@ -100,20 +122,38 @@ class Scenario:
 
     # -- steps -------------------------------------------------------------------------------
 
-    def start(self, selection: RunSelection | None = None, *, argument: str | None = None) -> Started:
+    def start(
+        self, selection: RunSelection | None = None, *, argument: str | None = None, call: str | None = None
+    ) -> Started:
         """Start a run, of all tasks unless told otherwise; later steps are of that run."""
-        started = self.storage.start_run(self.id, selection or select_all(self.plan, argument))
+        started = self.storage.start_run(self.id, selection or select_all(self.plan, argument), call=call)
         self.run = started.run
         return started
 
     def claim(self, path: str, token: str = "token", inputs: Sequence[str] = (), **changes: Any) -> Claim:
-        call = {"run": self.run, "worker": "worker", "revision": self.created.revision, **changes}
-        return self.storage.claim(self.id, path, token=token, inputs=inputs, **call)
+        call = {"run": self.run, "worker": "worker", "revision": self.created.revision, "lease": LEASE}
+        return self.storage.claim(self.id, path, token=token, inputs=inputs, **(call | changes))
 
     def complete(self, path: str, outcome: Outcome, token: str | None = "token", run: int | None = None) -> Completed:
         flow = self.plan.flow(path)
         run = self.run if run is None else run
         return self.storage.complete(self.id, path, run, token=token, outcome=outcome, flow=flow)
+
+    def retry(self, path: str, delay: int = 0, outcome: Outcome | None = None, token: str = "token") -> Completed:
+        return self.storage.retry(self.id, path, self.run, token=token, outcome=outcome or failed(), delay=delay)
+
+    def lose(self, path: str, token: str = "token", max_losses: int = 3) -> Loss:
+        return self.storage.lose(self.id, path, self.run, token=token, max_losses=max_losses, error=LOST)
+
+    def bring_due(self, kind: str, path: str = "#", detail: str = "") -> None:
+        """Have a timer come due now, if it exists."""
+        self.storage.postpone(Due(kind, self.id, path, self.run, None, detail), 0)
+
+    def grip(self, path: str, token: str = "token", run: int | None = None) -> Grip:
+        return self.storage.grip(self.id, path, self.run if run is None else run, token=token)
+
+    def renew(self, *paths: str, holder: str = "token", lease: int = LEASE) -> list[Grip]:
+        return self.storage.renew([Hold(self.id, path, self.run) for path in paths], holder=holder, lease=lease)
 
     def do(self, path: str, outcome: Outcome | None = None, token: str = "token") -> Completed:
         """Claim and complete a queued task, as ok unless told otherwise."""
@@ -146,6 +186,17 @@ class Scenario:
         assert found is not None
         return found
 
+    def attempts(self, path: str) -> list[dict[str, Any]]:
+        return self.storage.get_attempts(self.id, path)
+
+    def due(self) -> list[Due]:
+        """What is due of this instance."""
+        return [due for due in self.storage.due() if due.instance_id == self.id]
+
+    def kinds(self) -> set[tuple[str, str]]:
+        """Kind and path of what is due of this instance."""
+        return {(due.kind, due.path) for due in self.due()}
+
     def events(self, since: int = 0) -> list[Event]:
         found = self.storage.events(self.id, since)
         assert found is not None
@@ -161,7 +212,7 @@ TIME = "<time>"
 
 _TIMES = frozenset(
     [
-        *("queuedAt", "executionTime", "finishedAt", "duration"),
+        *("queuedAt", "executionTime", "finishedAt", "duration", "retryAt"),
         *("created_at", "updated_at", "started_at", "finished_at", "execution_time"),
     ]
 )
@@ -197,5 +248,6 @@ def merge(tasks: Mapping[str, Mapping[str, Any]], events: Sequence[Event]) -> di
     for event in events:
         assert "reset" not in event.data, "a reset asks for a new snapshot"
         for path, change in event.data.get("tasks", {}).items():
-            merged[path] |= change
+            # Updaters are no part of a view: who shows them reads the task.
+            merged[path] |= {name: value for name, value in change.items() if name != "updaters"}
     return merged

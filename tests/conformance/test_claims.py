@@ -69,7 +69,7 @@ class TestRefusals:
         return scenario
 
     def test_gone_instance(self, storage: Storage) -> None:
-        claim = storage.claim("nobody", "#.a", 1, token="t", worker="w", revision=None, inputs=())
+        claim = storage.claim("nobody", "#.a", 1, token="t", worker="w", revision=None, inputs=(), lease=1_000)
         assert (claim.state, claim.header) == ("gone", None)
 
     def test_gone_path(self, scenario: Scenario) -> None:
@@ -113,6 +113,22 @@ class TestRefusals:
         outcome = {"ok": ok("#.a"), "failed": failed(tolerated=True)}.get(status)
         scenario.do("#.a", outcome or type(ok("#.a"))("skipped"))
         assert scenario.claim("#.a").state == "ended"
+
+    def test_early_comes_before_cancelled_and_paused(self, storage: Storage, scenario: Scenario) -> None:
+        storage.cancel(scenario.id, "#")
+        storage.pause(scenario.id, True)
+        assert scenario.claim("#.c").state == "early"
+        assert scenario.claim("#.a").state == "ended"
+        assert scenario.claim("#.b", run=0).state == "stale"
+        assert scenario.claim("#.b", revision=None).state == "header"
+        assert scenario.claim("#.b").state == "cancelled"
+
+    def test_running_comes_before_cancelled_and_paused(self, storage: Storage, scenario: Scenario) -> None:
+        scenario.claim("#.b", "first")
+        storage.cancel(scenario.id, "#")
+        storage.pause(scenario.id, True)
+        assert scenario.claim("#.b", "second").state == "running"
+        assert scenario.claim("#.b", "first").state == "granted"
 
     def test_a_path_that_the_run_does_not_select(self, scenario: Scenario) -> None:
         scenario.do("#.b", failed())

@@ -48,6 +48,11 @@ class TestRecord:
             "source": "#.a",
             "traceback": None,
             "worker": "worker",
+            "retries": 0,
+            "losses": 0,
+            "retryAt": None,
+            "undo": None,
+            "undoError": None,
         }
         assert record["duration"] == record["finishedAt"] - record["executionTime"]
         assert storage.get_logs(scenario.id, ["#.a"]) == {"#.a": ["done"]}
@@ -563,12 +568,15 @@ class TestAskedAgain:
         scenario.claim("#.a.b")
         assert list(scenario.complete("#.a", ok("#.a")).queued) == ["#.a.c"]
 
-    def test_not_after_a_signal_said_otherwise(self, storage: Storage) -> None:
-        scenario = Scenario(storage, task("a"))
+    def test_with_what_the_token_begins_with(self, storage: Storage) -> None:
+        scenario = Scenario(storage, task("a"), task("b"))
         scenario.start()
-        scenario.claim("#.a")
-        scenario.complete("#.a", failed(), None)
-        assert not scenario.complete("#.a", ok("#.a")).recorded
+        scenario.claim("#.a", "worker.7.x")
+        first = scenario.complete("#.a", failed(), "worker.7.*")
+        assert (first.recorded, first.finished) == (True, "failed")
+        for token in ("worker.7.*", "worker.7.x", "*"):
+            assert scenario.complete("#.a", failed(), token) == first
+        assert not scenario.complete("#.a", failed(), "worker.8.*").recorded
 
     def test_not_in_another_run(self, storage: Storage) -> None:
         scenario = Scenario(storage, task("a"))
@@ -599,6 +607,12 @@ class TestRefused:
         assert self.refused(scenario, "#.b", "other")
         assert self.refused(scenario, "#.b", "")
         assert scenario.complete("#.b", ok("#.b"), "mine").recorded
+
+    def test_the_beginning_of_another_token(self, scenario: Scenario) -> None:
+        scenario.claim("#.b", "mine.1")
+        assert self.refused(scenario, "#.b", "mine.2*")
+        assert self.refused(scenario, "#.b", "mine.")
+        assert scenario.complete("#.b", ok("#.b"), "mine.*").recorded
 
     def test_queued_under_a_token(self, scenario: Scenario) -> None:
         assert self.refused(scenario, "#.b", "token")
@@ -645,8 +659,8 @@ class TestRefused:
         assert storage.get_task(scenario.id, "#.nobody") is None
 
 
-class TestReportsOfSignals:
-    """``token=None``: somebody else reports what the step cannot."""
+class TestReports:
+    """``token=None``: somebody reports of a queued task what no step can."""
 
     def test_of_a_queued_task(self, storage: Storage) -> None:
         scenario = Scenario(storage, task("a"))
@@ -657,16 +671,14 @@ class TestReportsOfSignals:
         assert record["finishedAt"] is not None
         assert scenario.instance.status == "failed"
 
-    def test_of_a_running_task_ends_the_holder_s_claim(self, storage: Storage) -> None:
-        scenario = Scenario(storage, task("a", task("b"), task("c")))
+    def test_not_of_a_running_task(self, storage: Storage) -> None:
+        scenario = Scenario(storage, task("a"))
         scenario.start()
-        scenario.do("#.a")
-        scenario.claim("#.a.b", "killed")
-        assert scenario.complete("#.a.b", failed({"code": "WORKER_LOST", "message": "SIGKILL"}), None).recorded
-        assert not scenario.complete("#.a.b", ok("#.a.b"), "killed").recorded
-        assert not storage.set_progress(scenario.id, "#.a.b", 1, token="killed", value=0.5, text=None)
-        assert not storage.append_logs(scenario.id, "#.a.b", 1, token="killed", lines=["late"])
-        assert scenario.statuses["#.a.b"] == "failed"
+        scenario.claim("#.a")
+        before = scenario.snapshot
+        assert not scenario.complete("#.a", failed({"code": "WORKER_LOST", "message": "SIGKILL"}), None).recorded
+        assert scenario.snapshot == before
+        assert scenario.complete("#.a", ok("#.a")).recorded
 
     def test_counts_down_once(self, storage: Storage) -> None:
         scenario = Scenario(storage, task("a", task("b"), task("c")), task("d"))

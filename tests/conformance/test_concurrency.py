@@ -84,9 +84,8 @@ class TestRaces:
         scenario = Scenario(storage, task("a", task("b"), task("c")), task("d"))
         scenario.start()
         scenario.do("#.a")
-        scenario.claim("#.a.b")
         path = "#.a.b"
-        calls = [lambda: scenario.complete(path, ok(path)).recorded]
+        calls = [lambda: scenario.complete(path, ok(path), None).recorded]
         calls += [lambda: scenario.complete(path, failed(), None).recorded] * 7
         assert Counter(together(*calls)) == {True: 1, False: 7}
         status = scenario.statuses[path]

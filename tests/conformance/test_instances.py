@@ -8,6 +8,7 @@ import pytest
 
 from jobs_flow.errors import InstanceExists
 from jobs_flow.storages.base import Storage
+from jobs_flow.storages.records import Grip
 from tests.conformance.scenario import INITIAL, INITIAL_DETAILS, Scenario, task
 
 
@@ -82,8 +83,8 @@ class TestUnknown:
 
     def test_writes_to_an_unknown_instance_leave_nothing(self, storage: Storage) -> None:
         assert storage.add_event("nobody", {"error": {}}) is None
-        assert storage.set_progress("nobody", "#.a", 1, token="t", value=0.5, text=None) is False
-        assert storage.append_logs("nobody", "#.a", 1, token="t", lines=["line"]) is False
+        assert storage.set_progress("nobody", "#.a", 1, token="t", value=0.5, text=None) is Grip.LOST
+        assert storage.append_logs("nobody", "#.a", 1, token="t", lines=["line"]) is Grip.LOST
         assert storage.revert_run("nobody", 1, {"code": "X", "message": "x"}) is False
         assert storage.get_instance("nobody") is None
         assert storage.events("nobody", 0) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import LOG_LINES_KEPT
+from jobs_flow.storages.records import LOG_LINES_KEPT, Grip
 from tests.conformance.scenario import Scenario, failed, ok, task
 
 
@@ -32,7 +32,8 @@ NOT_HELD = [
 class TestProgress:
     def test_each_part_by_itself(self, storage: Storage, scenario: Scenario) -> None:
         def progress(value: float | None, text: str | None) -> tuple[float | None, str | None]:
-            assert storage.set_progress(scenario.id, "#.b", 1, token="token", value=value, text=text)
+            said = storage.set_progress(scenario.id, "#.b", 1, token="token", value=value, text=text)
+            assert said is Grip.HELD
             view = scenario.snapshot.tasks["#.b"]
             return view["progress"], view["progressText"]
 
@@ -44,16 +45,16 @@ class TestProgress:
     @pytest.mark.parametrize(("path", "run", "token"), NOT_HELD)
     def test_not_held(self, storage: Storage, scenario: Scenario, path: str, run: int, token: str) -> None:
         before = scenario.snapshot
-        assert storage.set_progress(scenario.id, path, run, token=token, value=0.5, text="late") is False
+        assert storage.set_progress(scenario.id, path, run, token=token, value=0.5, text="late") is Grip.LOST
         assert scenario.snapshot == before
 
 
 class TestLogs:
-    def lines(self, storage: Storage, scenario: Scenario, *lines: str) -> bool:
+    def lines(self, storage: Storage, scenario: Scenario, *lines: str) -> Grip:
         return storage.append_logs(scenario.id, "#.b", 1, token="token", lines=lines)
 
     def test_in_order(self, storage: Storage, scenario: Scenario) -> None:
-        assert self.lines(storage, scenario, "one", "two")
+        assert self.lines(storage, scenario, "one", "two") is Grip.HELD
         assert self.lines(storage, scenario, "", "  three\n", "été ☂ 🌧", "\x00")
         scenario.complete("#.b", ok("#.b", logs=["last"]))
         lines = ["one", "two", "", "  three\n", "été ☂ 🌧", "\x00", "last"]
@@ -86,7 +87,7 @@ class TestLogs:
     @pytest.mark.parametrize(("path", "run", "token"), NOT_HELD)
     def test_not_held(self, storage: Storage, scenario: Scenario, path: str, run: int, token: str) -> None:
         before = scenario.snapshot
-        assert storage.append_logs(scenario.id, path, run, token=token, lines=["late"]) is False
+        assert storage.append_logs(scenario.id, path, run, token=token, lines=["late"]) is Grip.LOST
         assert scenario.snapshot == before
         assert storage.get_logs(scenario.id, [path]) == {path: []}
 
@@ -95,6 +96,6 @@ class TestLogs:
         scenario.start()
         scenario.do("#.a")
         scenario.claim("#.b", "new holder")
-        assert storage.append_logs(scenario.id, "#.b", 1, token="token", lines=["late"]) is False
-        assert storage.append_logs(scenario.id, "#.b", 2, token="token", lines=["late"]) is False
+        assert storage.append_logs(scenario.id, "#.b", 1, token="token", lines=["late"]) is Grip.LOST
+        assert storage.append_logs(scenario.id, "#.b", 2, token="token", lines=["late"]) is Grip.LOST
         assert storage.get_logs(scenario.id, ["#.b"]) == {"#.b": []}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs_flow.errors import CannotStart, InstanceNotFound
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import RunSelection, Started
+from jobs_flow.workflows.selection import select_all
 from tests.conformance.scenario import INITIAL, INITIAL_DETAILS, TIME, Scenario, failed, ok, plain, task
 
 START_ERROR = {"code": "BROKER_UNAVAILABLE", "message": "nobody listens on 5672"}
@@ -150,6 +153,16 @@ class TestRevert:
         assert before.tasks["#.a"]["status"] == "running"
         assert scenario.statuses == {"#.a": "ok", "#.b": "queued"}
 
+    def test_refused_when_a_task_is_tried_again(self, storage: Storage) -> None:
+        scenario = Scenario(storage, task("a"))
+        scenario.start()
+        for again in (scenario.retry, scenario.lose):
+            scenario.claim("#.a")
+            again("#.a")
+            assert scenario.statuses == {"#.a": "queued"}
+            assert storage.revert_run(scenario.id, 1, START_ERROR) is False
+        assert scenario.claim("#.a").attempt == 3
+
     def test_refused_when_not_working(self, storage: Storage) -> None:
         scenario = Scenario(storage, task("a"))
         assert storage.revert_run(scenario.id, 0, START_ERROR) is False
@@ -166,3 +179,16 @@ class TestRevert:
         scenario.start(RunSelection(["#.b"], ["#.b"], {}))
         assert storage.revert_run(scenario.id, 2, START_ERROR) is True
         assert scenario.statuses == {"#.a": "ok", "#.b": "inactive"}
+
+
+class TestRevision:
+    def test_paths_selected_before_an_update_start_nothing(self, storage: Storage) -> None:
+        scene = Scenario(storage, task("a"), task("b"))
+        smaller = Scenario(storage, task("a"))
+        selected = select_all(scene.plan)
+        updated = storage.update_instance(replace(smaller.new, id=scene.id), revision=1)
+        assert updated is not None
+        with pytest.raises(CannotStart, match="updated meanwhile"):
+            storage.start_run(scene.id, selected, revision=1)
+        assert storage.get_task(scene.id, "#.b") is None
+        assert storage.start_run(scene.id, select_all(smaller.plan), revision=2).run == 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from jobs_flow.errors import InvalidUpdater
 from jobs_flow.storages.records import Input
 from jobs_flow.workflows import context
 from jobs_flow.workflows.context import Given
@@ -38,10 +41,21 @@ def ok(path: str, value: Any, at: int = 1) -> Input:
     return Input("ok", path, at, json.dumps(value))
 
 
-def build(path: str, handed: dict[str, Input], explicit: str | None = None, **base: Any) -> Given:
+def build(
+    path: str,
+    handed: dict[str, Input],
+    explicit: str | None = None,
+    updaters: dict[str, list[Any]] | None = None,
+    **base: Any,
+) -> Given:
     wanted = context.inputs(PLAN, path)
     return context.build(
-        PLAN, path, {p: i for p, i in handed.items() if p in wanted}, base_context=base, explicit=explicit
+        PLAN,
+        path,
+        {p: i for p, i in handed.items() if p in wanted},
+        base_context=base,
+        explicit=explicit,
+        updaters={p: json.dumps(u) for p, u in (updaters or {}).items()},
     )
 
 
@@ -127,3 +141,70 @@ class TestRecord:
     def test_an_explicit_argument_is_recorded_whole(self) -> None:
         text = json.dumps("x" * (context.INLINE_LIMIT + 1))
         assert build("#.block", HANDED, explicit=text).argument_record == text
+
+
+class TestUpdaters:
+    def test_those_of_earlier_root_tasks_and_of_the_tasks_around_are_replayed_in_order(self) -> None:
+        updaters = {
+            path: [{"seen": {"$push": [path]}}] for path in ("#.block.b", "#.last", "#.block", "#.first", "#.block.a")
+        }
+        assert build("#.block.b.x", HANDED, updaters=updaters, seen=[]).context["seen"] == [
+            "#.first",
+            "#.block",
+            "#.block.b",
+        ]
+        assert build("#.end", HANDED, updaters=updaters, seen=[]).context["seen"] == ["#.first", "#.block", "#.last"]
+        assert build("#.block.a", HANDED, updaters=updaters, seen=[]).context["seen"] == ["#.first", "#.block"]
+
+    def test_nothing_of_the_task_itself_or_of_a_later_one_leaks(self) -> None:
+        updaters = {path: [{"x": {"$set": 1}}] for path in ("#.block", "#.block.a", "#.last", "#.end", "#.gone")}
+        assert build("#.block", HANDED, updaters=updaters).context == {"one": 1}
+
+    def test_they_come_right_after_the_tasks_own_members(self) -> None:
+        updaters: dict[str, list[Any]] = {"#.first": [{"one": {"$set": 10}, "two": {"$set": 20}}]}
+        assert build("#.block", HANDED, updaters=updaters).context == {"one": 10, "two": 20}
+        # The block's dest is put in later, and wins.
+        assert build("#.block.b", HANDED, updaters=updaters).context == {"one": 10, "two": 2}
+
+    def test_a_list_is_replayed_in_order(self) -> None:
+        updaters: dict[str, list[Any]] = {"#.first": [{"one": {"$set": []}}, {"one": {"$push": [1]}}]}
+        assert build("#.block", HANDED, updaters=updaters).context == {"one": [1]}
+
+    def test_one_that_no_longer_fits_names_the_path_it_was_recorded_at(self) -> None:
+        with pytest.raises(InvalidUpdater) as wrong:
+            build("#.last", HANDED, updaters={"#.block": [{}, {"one": {"$push": [1]}}]})
+        assert wrong.value.where == "[1]#.one.$push, recorded at #.block"
+
+    def test_the_record_has_what_they_made(self) -> None:
+        long = "x" * (context.INLINE_LIMIT + 1)
+        handed = HANDED | {"#.first": ok("#.first", long, at=77)}
+        updaters: dict[str, list[Any]] = {
+            "#.first": [
+                {"base": {"$set": 1}, "two": {"$set": long}, "$unset": "gone"},
+                {"ref": {"$set": {"$ref": "a"}}},
+            ]
+        }
+        given = build("#.block", handed, updaters=updaters, base=long, gone=long, stays=long)
+        kept = json.loads(given.context_record)
+        assert kept == {
+            "base": 1,
+            "one": {"$ref": "#.first", "executionTime": 77, "length": len(long) + 2},
+            "ref": {"$ref": None, "value": {"$ref": "a"}},
+            "stays": {"$ref": "#", "length": len(long) + 2, "member": "stays"},
+            "two": {"$ref": "#.first", "updated": True, "length": len(long) + 2, "member": "two"},
+        }
+        record = {"executionTime": 77, "status": "ok", "body": long, "argument": None}
+        resolved = {name: context.resolve(member, lambda _: record, {"stays": long}) for name, member in kept.items()}
+        assert resolved == given.context | {"two": kept["two"]}
+
+    def test_a_member_that_is_replaced_by_a_later_dest_is_recorded_as_that(self) -> None:
+        long = "x" * (context.INLINE_LIMIT + 1)
+        given = build("#.block.b", HANDED, updaters={"#.first": [{"two": {"$set": long}}]})
+        assert json.loads(given.context_record) == given.context == {"one": 1, "two": 2}
+
+    def test_the_base_context_of_the_caller_is_not_changed(self) -> None:
+        base: dict[str, Any] = {"rows": []}
+        handed = {"#.first": HANDED["#.first"]}
+        updaters = {"#.first": '[{"rows": {"$push": [1]}}]'}
+        given = context.build(PLAN, "#.block", handed, base_context=base, explicit=None, updaters=updaters)
+        assert (given.context["rows"], base) == ([1], {"rows": []})

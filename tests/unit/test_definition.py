@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from jobs_flow import Retry
 from jobs_flow.errors import DefinitionError
 from jobs_flow.workflows.definition import Task, Workflow
 
@@ -60,6 +61,24 @@ class TestForms:
         task = parse(Task("a", existing), Task("b", existing, time_limit=5)).tasks
         assert [(t.time_limit, t.soft_time_limit) for t in task] == [(30, 20), (5, 20)]
 
+    def test_retry_is_also_a_number_or_a_dict(self) -> None:
+        forms: list[Any] = [Retry(max=2, on=ValueError), 2, {"max": 2, "neverOn": [KeyError]}, None]
+        tasks = parse(*({"name": f"t{n}", "task": work, "retry": form} for n, form in enumerate(forms))).tasks
+        expected = [Retry(2, on=(ValueError,)), Retry(2), Retry(2, never_on=(KeyError,)), None]
+        assert [task.retry for task in tasks] == expected
+
+    def test_patience_and_undo(self) -> None:
+        app = Celery("definition", set_as_current=False)
+
+        @app.task
+        def existing(x: Any) -> Any:
+            return x
+
+        form = {"name": "a", "task": work, "timeout": 1.5, "queueTimeout": 60, "undo": existing}
+        task = parse(form).tasks[0]
+        assert (task.timeout, task.queue_timeout, task.undo) == (1.5, 60, existing)
+        assert parse(Task("a", work, timeout=1.5, queue_timeout=60, undo=existing)) == parse(form)
+
     def test_walk_is_in_preorder(self) -> None:
         tree = parse(Task("a", work, subtasks=[Task("b", work, subtasks=[Task("c", work)])]), Task("d", work))
         assert [path for path, _ in tree.walk()] == ["#.a", "#.a.b", "#.a.b.c", "#.d"]
@@ -88,6 +107,17 @@ class TestErrors:
             pytest.param({"name": "a", "task": work, "on_failure": "retry"}, "#.a", "stop, continue", id="on_failure"),
             pytest.param({"name": "a", "task": work, "time_limit": "1"}, "#.a", "is a number", id="time_limit"),
             pytest.param({"name": "a", "task": work, "subtasks": {}}, "#.a", "tasks are a list", id="subtasks"),
+            pytest.param({"name": "a", "task": work, "undo": "x"}, "#.a", "undo is str", id="undo"),
+            pytest.param({"name": "a", "task": work, "timeout": 0}, "#.a", "timeout is a number of", id="timeout"),
+            pytest.param({"name": "a", "task": work, "timeout": -1}, "#.a", "timeout is a number of", id="negative"),
+            pytest.param({"name": "a", "task": work, "timeout": True}, "#.a", "not bool", id="timeout true"),
+            pytest.param({"name": "a", "task": work, "timeout": float("inf")}, "#.a", "not inf", id="infinite"),
+            pytest.param({"name": "a", "task": work, "queueTimeout": float("nan")}, "#.a", "queue_timeout", id="nan"),
+            pytest.param({"name": "a", "task": work, "queue_timeout": "9"}, "#.a", "not str", id="queue_timeout"),
+            pytest.param({"name": "a", "task": work, "retry": True}, "#.a", "retry is a Retry", id="retry true"),
+            pytest.param({"name": "a", "task": work, "retry": -1}, "#.a", "retry: max is a whole", id="retry negative"),
+            pytest.param({"name": "a", "task": work, "retry": {"on": 3}}, "#.a", "retry: on is", id="retry on"),
+            pytest.param(Task("a", work, retry=Retry(jitter=2)), "#.a", "retry: jitter is a share", id="jitter"),
             pytest.param("load", "#", "a Task or a dict, not str", id="not a task"),
         ],
     )
@@ -111,6 +141,9 @@ class TestErrors:
 
         with pytest.raises(DefinitionError, match="asynchronous generator"):
             parse(Task("a", steps))
+
+        with pytest.raises(DefinitionError, match="undo is an asynchronous generator"):
+            parse(Task("a", work, undo=steps))
 
     @pytest.mark.parametrize("tasks", [{}, "load", 3, b"x"])
     def test_tasks_that_are_no_list(self, tasks: Any) -> None:

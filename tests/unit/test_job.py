@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobs_flow import Job, Jobs, Registry, Task
+from jobs_flow import Cancelled, Job, Jobs, Registry, Task
+from jobs_flow.backends.holder import process_prefix
 from jobs_flow.errors import StorageUnavailable
 from jobs_flow.job import PROGRESS_RATE
 from jobs_flow.storages.records import Outcome
@@ -61,14 +62,21 @@ class TestReports:
         monkeypatch.setattr(jobs.storage, "append_logs", away)
         assert jobs.wait(run(jobs, lambda res, job: job.log("x") or 1)) == 1
 
-    def test_of_a_task_that_somebody_else_ended_are_left_out(self, jobs: Jobs) -> None:
+    def test_of_a_task_that_somebody_else_ended_are_left_out_and_stop_it(self, jobs: Jobs) -> None:
+        reasons: list[str] = []
+
         def late(res: Any, job: Job) -> None:
             outcome = Outcome("failed", error={"code": "TIME_LIMIT", "message": "too long"})
-            jobs.storage.complete(job.workflow_id, "#.a", 1, token=None, outcome=outcome, flow=Flow())
-            job.log("late")
+            jobs.storage.complete(job.workflow_id, "#.a", 1, token=process_prefix() + "*", outcome=outcome, flow=Flow())
+            try:
+                job.log("late")
+            except Cancelled as stopped:
+                reasons.append(stopped.reason)
+                raise
             job.progress(0.5)
 
         id = run(jobs, late)
         record = jobs.get_task(id, "#.a")
         assert (record["status"], record["error"]["code"]) == ("failed", "TIME_LIMIT")
+        assert reasons == ["it is no longer this process's task"]
         assert (jobs.get_logs(id, "#.a"), record["progress"]) == ([], None)

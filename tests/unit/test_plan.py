@@ -102,3 +102,18 @@ class TestFingerprint:
         old = plan(Task("a", work), Task("b", work))
         assert first_difference(plan(Task("a", work), Task("c", work)), old.describe()) == "#.c"
         assert first_difference(plan(Task("a", work)), old.describe()) == "#.b"
+
+    def test_code_that_would_break_an_instance_says_where(self) -> None:
+        old = plan(Task("a", work), Task("b", work)).describe()
+        assert plan(Task("a", print), Task("b", work, description="new")).breaks(old) is None
+        assert plan(Task("a", work)).breaks(old) == "#.b"
+        assert plan().breaks(old) == "#.a"
+        assert plan(Task("b", work), Task("a", work)).breaks(old) is not None
+        assert plan().breaks([]) is None
+
+
+class TestUndo:
+    def test_undoable_paths_are_in_plan_order(self) -> None:
+        inner = Task("x", work, undo=work)
+        made = plan(Task("a", work, undo=work, subtasks=[Task("b", work), inner]), Task("c", work, undo=work))
+        assert made.undoable() == ("#.a", "#.a.x", "#.c")

@@ -23,35 +23,58 @@ local function arg_list()
 end
 
 -- One clock per instance: the server's, which may be set back; never earlier than what it said before.
-local clock, seq
+local clock, seq, server
+local function server_time()
+  if not server then
+    local time = redis.call('TIME')
+    server = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return server
+end
+-- What every transition needs of the state, in one read: clock, number of the latest event, next stage if the run has
+-- stages, and the number of tasks by status, so that a page of instances needs no task record.
+local stage, counts
 local function now()
   if clock then return clock end
-  local known = redis.call('HMGET', state, 'clock', 'seq')
-  local time = redis.call('TIME')
-  clock = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), tonumber(known[1] or 0))
+  local known = redis.call('HMGET', state, 'clock', 'seq', 'stage', 'count:inactive', 'count:queued', 'count:running',
+    'count:ok', 'count:skipped', 'count:failed', 'count:cancelled')
+  clock = math.max(server_time(), tonumber(known[1] or 0))
   seq = tonumber(known[2] or 0)
+  stage = known[3]
+  counts = { ['"inactive"'] = tonumber(known[4] or 0), ['"queued"'] = tonumber(known[5] or 0),
+    ['"running"'] = tonumber(known[6] or 0), ['"ok"'] = tonumber(known[7] or 0), ['"skipped"'] = tonumber(known[8] or 0),
+    ['"failed"'] = tonumber(known[9] or 0), ['"cancelled"'] = tonumber(known[10] or 0) }
   return clock
 end
 
--- Number of tasks by status: a page of instances then needs no task record.
-local moved = {}
+-- A server without memory refuses a script at its first write, unless that one only removes; after it all are let
+-- through. So a script that removes first writes this before.
+local function need_memory() redis.call('HSET', state, 'clock', int(now())) end
+
+-- A task, where there is one, goes from one status to another.
+local changed = {}
 local function move(from, to)
-  moved[from] = (moved[from] or 0) - 1
-  moved[to] = (moved[to] or 0) + 1
-end
-local function flush_counts()
-  for status, by in pairs(moved) do
-    if by ~= 0 then redis.call('HINCRBY', state, 'count:' .. cjson.decode(status), by) end
+  now()
+  if from then
+    counts[from] = counts[from] - 1
+    changed[from] = true
   end
-  moved = {}
+  if to then
+    counts[to] = counts[to] + 1
+    changed[to] = true
+  end
 end
 
 -- Ends a transition: the counters, the clock, and its one event, as text of a JSON object.
 local function emit(event)
   now()
-  flush_counts()
   seq = seq + 1
-  redis.call('HSET', state, 'clock', int(clock), 'seq', int(seq))
+  local fields = { 'clock', int(clock), 'seq', int(seq) }
+  for status in pairs(changed) do
+    fields[#fields + 1] = 'count:' .. string.sub(status, 2, -2)
+    fields[#fields + 1] = int(counts[status])
+  end
+  redis.call('HSET', state, unpack(fields))
   redis.call('XADD', stream, 'MAXLEN', '~', EVENTS_KEPT, int(seq) .. '-0', 'e', event)
   redis.call('PUBLISH', stream, int(seq) .. ' ' .. event)
   return seq
@@ -59,10 +82,27 @@ end
 
 -- A client sends a script again when the answer was lost. Each call has a number of its own, so that what it
 -- wrote the first time is not written twice: true if the call with this number was the last one noted there.
-local function repeated(key, call)
-  if redis.call('HGET', key, 'call') == call then return true end
-  redis.call('HSET', key, 'call', call)
+local function repeated(key, call, kind)
+  local field = kind and 'call:' .. kind or 'call'
+  if redis.call('HGET', key, field) == call then return true end
+  redis.call('HSET', key, field, call)
   return false
+end
+
+-- Whether the header's list of paths that were asked to stop covers a path.
+local function asked_to_stop(cancelled, path)
+  if not cancelled or cancelled == 'null' then return false end
+  for _, part in ipairs(cjson.decode(cancelled)) do
+    if part == '#' or part == path or string.sub(path, 1, #part + 1) == part .. '.' then return true end
+  end
+  return false
+end
+
+-- A token that ends in * stands for any that begins so.
+local function same_token(stored, token)
+  if not stored or token == '' then return false end
+  if string.sub(token, -1) ~= '*' then return stored == token end
+  return string.sub(stored, 1, #token - 1) == string.sub(token, 1, -2)
 end
 
 -- Appends log lines; gives the event's entry for them and the new count, or nil for no lines.
@@ -81,30 +121,8 @@ local function append_logs(path, lines)
   return entry, from + #lines
 end
 
-local COUNTED = { 'inactive', 'queued', 'running', 'ok', 'skipped', 'failed', 'cancelled' }
 -- The header for the caller: its fields, then the counters and the sequence number.
 local function read_header()
-  local fields = {}
-  for i, status in ipairs(COUNTED) do fields[i] = 'count:' .. status end
-  fields[#fields + 1] = 'seq'
-  return { redis.call('HGETALL', header), redis.call('HMGET', state, unpack(fields)) }
-end
-
--- What a task hands on: {path, status, source, executionTime, value}, false or 'null' where there is nothing.
-local function read_input(path)
-  local record = redis.call('HMGET', task_key(path), 'status', 'source')
-  if not record[1] then return nil end
-  if not record[2] or record[2] == 'null' then return { path, record[1], 'null', 'null', false } end
-  local origin = redis.call('HMGET', task_key(cjson.decode(record[2])), 'status', 'executionTime')
-  local field = origin[1] == '"ok"' and 'body' or 'argument'
-  local value = redis.call('HGET', task_key(cjson.decode(record[2])), field)
-  return { path, record[1], record[2], origin[2] or 'null', value }
-end
-local function read_inputs(paths)
-  local inputs = {}
-  for _, path in ipairs(paths) do
-    local input = read_input(path)
-    if input then inputs[#inputs + 1] = input end
-  end
-  return inputs
+  return { redis.call('HGETALL', header), redis.call('HMGET', state, 'count:inactive', 'count:queued', 'count:running',
+    'count:ok', 'count:skipped', 'count:failed', 'count:cancelled', 'seq') }
 end

@@ -2,8 +2,8 @@
 if redis.call('EXISTS', header) == 0 then return false end
 local stored = redis.call('HMGET', tree, 'tree', 'paths')
 local fields = { 'status', 'run', 'attempt', 'queuedAt', 'executionTime', 'finishedAt', 'duration',
-  'progress', 'progressText', 'error', 'bodySize', 'logCount' }
-local missing = { run = '0', attempt = '0', logCount = '0' }
+  'progress', 'progressText', 'error', 'bodySize', 'logCount', 'retries', 'losses', 'retryAt', 'undo' }
+local missing = { run = '0', attempt = '0', logCount = '0', retries = '0', losses = '0' }
 local views = {}
 for i, path in ipairs(cjson.decode(stored[2])) do
   local key = task_key(path)

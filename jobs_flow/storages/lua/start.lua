@@ -1,28 +1,23 @@
--- number of the call, expected run or '', argument or '', paths, heads, joins as path and count in turn.
--- Returns {'started', run, seq}, {'gone'}, {'working'} or {'run', the number it would get}.
-local current = redis.call('HMGET', header, 'run', 'status')
+-- number of the call, expected run or '', revision or '', argument or '', paths, heads, how they wait, joins as path and count in turn,
+-- the later stages as JSON texts. Returns {'started', run, seq}, {'gone'}, {'working'}, {'revision'} or
+-- {'run', the number it would get}.
+local current = redis.call('HMGET', header, 'run', 'status', 'ephemeral', 'revision')
 if not current[1] then return { 'gone' } end
-local call, expected = arg(), arg()
-local before = redis.call('HMGET', state, 'started', 'startSeq')
-if before[1] == call then return { 'started', current[1], before[2] } end
+local call, expected, revision = arg(), arg(), arg()
+local before = redis.call('HMGET', state, 'started', 'startRun', 'startSeq')
+if before[1] == call then return { 'started', before[2] or current[1], before[3] } end
 if current[2] == '"working"' then return { 'working' } end
 local run = int(tonumber(current[1]) + 1)
 if expected ~= '' and expected ~= run then return { 'run', run } end
-local argument, paths, heads, joins = arg(), arg_list(), arg_list(), arg_list()
+if revision ~= '' and revision ~= current[4] then return { 'revision' } end
+local argument, paths, heads, waiting = arg(), arg_list(), arg_list(), read_waiting()
+local joins, stages = arg_list(), arg_list()
 local time = int(now())
 
-for _, path in ipairs(paths) do
-  local key = task_key(path)
-  local old = redis.call('HMGET', key, 'status', 'logCount', 'tolerated')
-  redis.call('DEL', key)
-  if old[2] then redis.call('DEL', log_key(path)) end
-  if old[3] then redis.call('HINCRBY', state, 'tolerated', -1) end
-  move(old[1] or '"inactive"', '"inactive"')
-  redis.call('HSET', key, 'status', '"inactive"', 'body', 'null', 'argument', 'null',
-    'context', 'null', 'executionTime', 'null', 'updaters', '[]', 'run', run)
-end
+need_memory()
+for _, path in ipairs(paths) do reset_record(path, run) end
 for _, path in ipairs(heads) do
-  redis.call('HSET', task_key(path), 'status', '"queued"', 'queuedAt', time)
+  queue_as(waiting, path, run)
   if argument ~= '' then redis.call('HSET', task_key(path), 'argument', argument, 'given', 'true') end
   move('"inactive"', '"queued"')
 end
@@ -32,10 +27,19 @@ for _, field in ipairs(redis.call('HKEYS', state)) do
   if string.sub(field, 1, 5) == 'join:' or string.sub(field, 1, 4) == 'bad:' then redis.call('HDEL', state, field) end
 end
 for i = 1, #joins, 2 do redis.call('HSET', state, 'join:' .. joins[i], joins[i + 1]) end
+redis.call('HDEL', state, 'stage')
+redis.call('UNLINK', prefix .. 'workflowStages_' .. id, prefix .. 'workflowUndo_' .. id)
+if #stages > 0 then
+  redis.call('HSET', state, 'stage', '0')
+  for _, stage in ipairs(stages) do redis.call('RPUSH', prefix .. 'workflowStages_' .. id, stage) end
+end
 
 local over = #heads == 0
 redis.call('HSET', header, 'run', run, 'status', over and '"done"' or '"working"', 'startedAt', time,
   'updatedAt', time, 'finishedAt', over and time or 'null', 'error', 'null')
+redis.call('HDEL', header, 'cancelled', 'undo')
+if current[3] == 'true' then redis.call('ZREM', timers, timer('ephemeral', '#')) end
+if over then set_end_timers(run, '"done"') end
 local number = int(emit('{"run":' .. run .. ',"reset":true}'))
-redis.call('HSET', state, 'started', call, 'startSeq', number)
+redis.call('HSET', state, 'started', call, 'startRun', run, 'startSeq', number)
 return { 'started', run, number }

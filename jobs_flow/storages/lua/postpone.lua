@@ -1,0 +1,3 @@
+-- kind, path, detail, milliseconds.
+local member = timer(arg(), arg(), arg())
+redis.call('ZADD', timers, 'XX', int(server_time() + tonumber(arg())), member)

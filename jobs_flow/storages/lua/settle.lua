@@ -1,0 +1,2 @@
+-- kind, path, detail.
+redis.call('ZREM', timers, timer(arg(), arg(), arg()))

@@ -1,0 +1,154 @@
+"""What recovery reads of ``MemoryStorage``: who was elected, which timers are due, which messages seem lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import nsmallest
+
+from jobs_flow.storages.memory_live import MemoryStates, wall_clock
+from jobs_flow.storages.memory_records import RECORD_TIMERS, Place, State, TimerKey
+from jobs_flow.storages.records import NOTICE_DELAY, Due, Lane, Queued
+from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
+
+#: Times the first interval that one who was given as overdue again and again waits at most.
+_BACK_OFF = 64
+
+#: Kinds of timers that whoever saw to them removes.
+_NOTICES = frozenset({"failed", "ended", "ephemeral"})
+
+#: The status that a record has while a timer of it applies.
+_STATUS = {
+    "lease": TaskStatus.RUNNING,
+    "timeout": TaskStatus.RUNNING,
+    "waiting": TaskStatus.QUEUED,
+    "retry": TaskStatus.QUEUED,
+    "failed": TaskStatus.FAILED,
+}
+
+
+class MemoryTimers(MemoryStates):
+    """Elections, timers and lanes, on the clock of the storage."""
+
+    def __init__(self, *, clock: Callable[[], int] = wall_clock) -> None:
+        super().__init__(clock=clock)
+        #: Holder of a role, and until when.
+        self._roles: dict[str, tuple[str, int]] = {}
+        #: When the latest task that was claimed from a lane was published.
+        self._marks: dict[str, int] = {}
+
+    def elect(self, role: str, holder: str, ttl: int) -> bool:
+        with self._changed:
+            now = self._clock()
+            elected, until = self._roles.get(role, (holder, now))
+            if elected != holder and now < until:
+                return False
+            self._roles[role] = holder, now + ttl
+            return True
+
+    def resign(self, role: str, holder: str) -> None:
+        with self._changed:
+            if role in self._roles and self._roles[role][0] == holder:
+                del self._roles[role]
+
+    # -- timers ------------------------------------------------------------------------------
+
+    def due(self, limit: int = 100) -> list[Due]:
+        with self._changed:
+            now = self._clock()
+            come = [found for found in self._timers() if found[0] <= now]
+            given: list[Due] = []
+            for _, instance_id, key in nsmallest(len(come), come):
+                if len(given) >= limit:
+                    break
+                state = self._states[instance_id]
+                if not _applies(state, key):
+                    del state.timers[key]
+                elif key[0] == "waiting" and state.paused:
+                    state.timers[key] = now + NOTICE_DELAY
+                else:
+                    given.append(_due(state, key))
+            return given
+
+    def next_due(self) -> int | None:
+        with self._changed:
+            earliest = min((at for at, _, _ in self._timers()), default=None)
+            return None if earliest is None else max(0, earliest - self._clock())
+
+    def settle(self, due: Due) -> None:
+        if due.kind in _NOTICES:
+            with self._changed:
+                state = self._states.get(due.instance_id)
+                if state is not None:
+                    state.timers.pop((due.kind, due.path, due.detail), None)
+
+    def postpone(self, due: Due, delay: int) -> None:
+        with self._changed:
+            state, key = self._states.get(due.instance_id), (due.kind, due.path, due.detail)
+            if state is not None and key in state.timers:
+                state.timers[key] = self._clock() + delay
+
+    def _timers(self) -> Iterator[tuple[int, str, TimerKey]]:
+        return ((at, state.id, key) for state in self._states.values() for key, at in state.timers.items())
+
+    # -- lanes -------------------------------------------------------------------------------
+
+    def lanes(self) -> list[Lane]:
+        with self._changed:
+            published: dict[str, list[int]] = {}
+            for _, _, place in self._queued():
+                published.setdefault(place.lane, []).append(place.published)
+            lanes = sorted(published.items())
+            return [Lane(name, len(times), min(times), self._marks.get(name, 0)) for name, times in lanes]
+
+    def overdue(self, lane: str, *, grace: int, drained: bool, limit: int = 100) -> list[Queued]:
+        with self._changed:
+            now, mark = self._clock(), self._marks.get(lane, 0)
+
+            def lost(place: Place) -> bool:
+                late = now - place.published > grace and (drained or place.published < mark)
+                return place.lane == lane and late and place.look_at <= now
+
+            found = ((p.published, n, s, path) for n, (s, path, p) in enumerate(self._queued()) if lost(p))
+            given: list[Queued] = []
+            # Ordered by their numbers where the times are equal: states do not compare.
+            for _, _, state, path in sorted(found, key=lambda each: each[:2]):
+                if len(given) >= limit:
+                    break
+                place = state.places[path]
+                if state.paused:
+                    place.look_at = now + grace
+                    continue
+                place.published, place.look_at = now, now + grace * min(2**place.given, _BACK_OFF)
+                place.given += 1
+                given.append(Queued(state.id, path, state.run))
+            return given
+
+    def _queued(self) -> Iterator[tuple[State, str, Place]]:
+        return ((state, path, place) for state in self._states.values() for path, place in state.places.items())
+
+    def _taken(self, place: Place | None) -> None:
+        """Note that somebody has claimed a task from its lane."""
+        if place is not None:
+            mark = min(place.published, self._clock())
+            self._marks[place.lane] = max(self._marks.get(place.lane, 0), mark)
+
+
+def _applies(state: State, key: TimerKey) -> bool:
+    """Whether what a timer is about is still so."""
+    kind, path, _ = key
+    if kind in RECORD_TIMERS:
+        record = state.records.get(path)
+        if record is None or record.status is not _STATUS[kind]:
+            return False
+        return kind == "failed" or state.present(path, record.run) is not None
+    if kind == "undo":
+        return state.undo == "running" and state.status is InstanceStatus.WORKING
+    return kind == "ended" or state.status in FINISHED
+
+
+def _due(state: State, key: TimerKey) -> Due:
+    kind, path, detail = key
+    if kind in RECORD_TIMERS:
+        record = state.records[path]
+        return Due(kind, state.id, path, record.run, record.token, detail)
+    return Due(kind, state.id, path, state.run, state.undo_token if kind == "undo" else None, detail)
