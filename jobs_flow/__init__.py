@@ -4,10 +4,24 @@
 ``jobs_flow.errors``.
 """
 
-from jobs_flow.job import Failure, Job
-from jobs_flow.jobs import MISSING, Jobs, RunHandle
+from jobs_flow.arguments import MISSING
+from jobs_flow.job import Cancelled, Failure, Job
+from jobs_flow.jobs import Jobs, RunHandle
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.registry import Registry, workflow
+from jobs_flow.workflows.retry import Retry
 
-__all__ = ["MISSING", "Failure", "Job", "Jobs", "Registry", "RunHandle", "Task", "Workflow", "workflow"]
+__all__ = [
+    "MISSING",
+    "Cancelled",
+    "Failure",
+    "Job",
+    "Jobs",
+    "Registry",
+    "Retry",
+    "RunHandle",
+    "Task",
+    "Workflow",
+    "workflow",
+]
 __version__ = "0.1.0"

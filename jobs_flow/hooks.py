@@ -38,6 +38,11 @@ class Hook:
         if function in self._functions:
             self._functions.remove(function)
 
+    @property
+    def connected(self) -> bool:
+        """Whether anybody is to be called."""
+        return bool(self._functions)
+
     def fire(self, **arguments: Any) -> None:
         """Call every function."""
         for function in tuple(self._functions):

@@ -1,26 +1,63 @@
 """What an index of instances outside the storage implements, such as the Django app's table of rows.
 
 The default does nothing: a plain Celery project needs no table.
+
+An index with a database of its own also keeps an outbox: what was asked for in a transaction is written
+down in it, performed after the commit, and removed when it is done. What a process that died left in it
+is given by ``unfinished``, so that a committed request is always performed. Performing an entry twice
+must be harmless: creating is idempotent by id, a start names the run it expects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from jobs_flow.storages.records import Instance, NewInstance
+from jobs_flow.storages.records import Instance, Json, NewInstance
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request of the outbox that nobody has reported as done.
+
+    ``action`` is ``create`` (``arguments``: ``{"execute": bool}``), ``start`` (those of ``starting.Start``, and
+    ``expect_run``) or ``destroy``. They are given back as they were requested.
+    """
+
+    token: str
+    instance_id: str
+    action: str
+    arguments: Mapping[str, Json]
+    #: For ``create``: the instance as it was announced, with the tree that the present code gives.
+    new: NewInstance | None = None
 
 
 class InstanceIndex:
     """Mirrors instances somewhere they can be listed, and knows about the caller's transaction."""
 
-    def created(self, new: NewInstance) -> None:
-        """An instance is about to be created; called in the caller's transaction, before the storage has it."""
+    def created(self, new: NewInstance, *, execute: bool) -> str | None:
+        """An instance is about to be created; called in the caller's transaction, before the storage has it.
 
-    def discard(self, instance_id: str) -> None:
-        """The storage did not take an instance that ``created`` announced."""
+        None: go on with ``new``; an outbox has a ``create`` entry for it whose token is ``new.id``. An id: that
+        instance has the key already (it may not be in the storage yet), nothing was written.
+        """
+        return None
+
+    def discard(self, instance_id: str, *, taken: bool = False) -> None:
+        """The storage did not take an instance that ``created`` announced.
+
+        One with a key stays, with its ``create`` entry, for a later attempt or recovery; unless ``taken``: the
+        storage has another instance with that key. All others are forgotten.
+        """
 
     def changed(self, instance: Instance) -> None:
-        """A run of the instance started, ended or was reverted. May come late or twice: compare runs."""
+        """A run of the instance started, ended or was reverted, or its definition, pause or cancellation changed.
+
+        May come late or twice: compare sequence numbers.
+        """
+
+    def deleted(self, instance_id: str) -> None:
+        """The storage has the instance no longer. Forgets it and its outbox entries; may come twice."""
 
     def on_commit(self, function: Callable[[], None]) -> None:
         """Call ``function`` when the caller's transaction is committed; at once without one."""
@@ -29,3 +66,18 @@ class InstanceIndex:
     def in_transaction(self) -> bool:
         """Whether ``on_commit`` would wait."""
         return False
+
+    def requested(self, instance_id: str, action: str, arguments: Mapping[str, Json]) -> str:
+        """Write down a request in the caller's transaction; its token, "" where there is no outbox."""
+        return ""
+
+    def done(self, token: str) -> None:
+        """What the token stands for was performed, or can never be. An unknown token, or "", is no error."""
+
+    def unfinished(self, older_than_seconds: float, limit: int) -> list[Entry]:
+        """At most ``limit`` requests that were written longer ago than that, the oldest first.
+
+        Each one given is not given again for ``older_than_seconds``, then twice as long each time (64 times at
+        most), so that one that fails again and again does not stand in the way of the others.
+        """
+        return []

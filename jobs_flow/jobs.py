@@ -7,48 +7,42 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from jobs_flow import aio, debug
+from jobs_flow.arguments import MISSING, Missing, checked_context, checked_text, text_of
 from jobs_flow.backends import Backend, Dispatch, create_backend
-from jobs_flow.backends.runtime import RunListener, Runtime
+from jobs_flow.backends.runtime import Runtime
 from jobs_flow.errors import (
     BrokerUnavailable,
     CannotPublish,
     CannotStart,
     ConfigurationError,
     ExecutionFailed,
-    InvalidArgument,
-    JobsFlowError,
-    TaskNotFound,
+    InstanceExists,
+    StorageUnavailable,
 )
 from jobs_flow.hooks import Hook
 from jobs_flow.ids import new_instance_id
-from jobs_flow.index import InstanceIndex
-from jobs_flow.queries import Queries, reason_of
+from jobs_flow.index import Entry, InstanceIndex
+from jobs_flow.lifecycle import Lifecycle
+from jobs_flow.listening import Listener, kind_of
+from jobs_flow.queries import reason_of
+from jobs_flow.starting import Start
 from jobs_flow.storages import Storage, create_storage
-from jobs_flow.storages.records import Instance, Json, NewInstance, Outcome, RunSelection
-from jobs_flow.workflows import json, paths, selection
-from jobs_flow.workflows.plan import Plan
+from jobs_flow.storages.records import Instance, Json, NewInstance
+from jobs_flow.syncpoints import reach
+from jobs_flow.workflows import json, paths
 from jobs_flow.workflows.registry import Registry, default_registry
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 logger = logging.getLogger("jobs_flow.engine")
 
-#: Longest realm and name, in characters: what the Django app's columns hold.
-TEXT_LIMIT = 200
-
-
-class _Missing:
-    """No argument was given, which is not the same as None."""
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = _Missing()
+#: Seconds for which a caller waits for another one that is creating the instance of the same key.
+KEY_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class RunHandle:
         return self.jobs.wait_task(self.id, self.path, timeout, run=self.run)
 
 
-class Jobs(Queries):
+class Jobs(Lifecycle):
     """Workflows on a Celery application's workers, or in this process.
 
     ``app``: the Celery application; None: Celery's current one. ``storage``: a URL or a ``Storage``; None:
@@ -95,8 +89,15 @@ class Jobs(Queries):
         self.on_complete = Hook("on_complete", "id: a full run ended well")
         self.on_error = Hook("on_error", "id, path, payload: a task failed")
         self.on_delete = Hook("on_delete", "id")
-        self.runtime = Runtime(self._get_storage, self.registry, _Listener(self))
         self.backend = create_backend(backend, app)
+        self.runtime = Runtime(
+            self._get_storage,
+            self.registry,
+            Listener(self),
+            get_policy=lambda: self.backend.policy,
+            lane_of=self.backend.lane_of,
+            jobs=self,
+        )
         self.backend.install(self.runtime)
 
     def _get_storage(self) -> Storage:
@@ -134,11 +135,15 @@ class Jobs(Queries):
         *,
         realm: str = "",
         name: str = "",
+        key: str | None = None,
         base_context: Mapping[str, Json] | None = None,
         ephemeral: bool = False,
         execute: bool = False,
     ) -> str:
         """Make an instance, and start it when ``execute``; its id.
+
+        With a ``key`` there is at most one instance of the workflow that has it: the same call again, from any
+        process, gives its id and starts nothing twice; the data of the first one stays.
 
         Inside a transaction of the index's database everything waits for the commit. With ``execute``
         the id is given whatever becomes of the start: an instance that could not be started stays
@@ -152,62 +157,122 @@ class Jobs(Queries):
             id=new_instance_id(),
             workflow=workflow,
             data=data,
-            base_context=_checked_context(base_context),
+            base_context=checked_context(base_context),
             fingerprint=plan.fingerprint,
             tree=plan.describe(),
             paths=tuple(plan.nodes),
-            realm=_checked_text("realm", realm),
-            name=_checked_text("name", name),
+            realm=checked_text("realm", realm),
+            name=checked_text("name", name),
             ephemeral=bool(ephemeral),
+            key=None if key is None else checked_text("key", key),
         )
-        self.index.created(new)
+        existing = self.index.created(new, execute=execute)
+        if existing is not None:
+            return self._join_in(existing, execute)
+        reach("jobs.create", new.id)
         if self.index.in_transaction():
             self.index.on_commit(lambda: self._create_after_commit(new, execute))
             return new.id
         try:
-            self.storage.create_instance(new)
+            self.index.changed(self.storage.create_instance(new))
+        except InstanceExists as error:
+            self.index.discard(new.id, taken=True)
+            if error.instance_id == new.id or new.key is None:
+                raise
+            return self._join_in(error.instance_id, execute)
         except BaseException:
             self.index.discard(new.id)
             raise
+        reach("jobs.created", new.id)
         if execute:
-            self._try_start(new.id)
+            self._try_first(new.id)
+        self.index.done(new.id)
         return new.id
+
+    def _join_in(self, instance_id: str, execute: bool) -> str:
+        """The instance of a key that somebody else made, or is making just now."""
+        if self.index.in_transaction():
+            return instance_id
+        deadline = time.monotonic() + KEY_PATIENCE
+        while (header := self.storage.get_instance(instance_id)) is None:
+            if time.monotonic() > deadline:
+                # Its maker has died: recovery will do what it has written down.
+                return instance_id
+            time.sleep(0.02)
+        if execute and header.run == 0 and header.status == InstanceStatus.INACTIVE and header.error is None:
+            self._try_first(instance_id)
+        return instance_id
 
     def _create_after_commit(self, new: NewInstance, execute: bool) -> None:
         # The row is committed and the caller has its id: nobody is there to catch what goes wrong now.
         try:
-            self.index.changed(self.storage.create_instance(new))
+            self._create_and_start(new, execute)
         except Exception as error:
-            logger.error("%s was committed and could not be stored: %s", new.id, _kind(error))
-            return
-        if execute:
-            self._try_start(new.id)
+            logger.error("%s was committed and could not be stored yet: %s", new.id, kind_of(error))
 
-    def _try_start(self, instance_id: str) -> None:
+    def _create_and_start(self, new: NewInstance, execute: bool) -> None:
+        """Do what an entry of the outbox asks for, whatever part of it is done already."""
         try:
-            self.execute_all_tasks(instance_id)
+            self.index.changed(self.storage.create_instance(new))
+        except InstanceExists as error:
+            if error.instance_id != new.id:
+                logger.error("%s was not stored: %s has its key", new.id, error.instance_id)
+                self.index.discard(new.id, taken=True)
+                return
+        reach("jobs.created", new.id)
+        if execute:
+            self._start_first(new.id, keep=True)
+        self.index.done(new.id)
+
+    def _try_first(self, instance_id: str) -> None:
+        try:
+            self._start_first(instance_id)
         except Exception as error:
-            logger.error("%s was created and not started: %s", instance_id, _kind(error))
+            logger.error("%s was created and not started: %s", instance_id, kind_of(error))
+
+    def _start_first(self, instance_id: str, *, keep: bool = False) -> None:
+        """Start the first run, unless somebody has."""
+        try:
+            self.start_now(instance_id, Start("all"), expect_run=1, call=f"first:{instance_id}", keep=keep)
+        except CannotStart as error:
+            logger.debug("%s is not started again: %s", instance_id, error.code)
+
+    def perform(self, entry: Entry) -> None:
+        """Do what was committed and not done. Raises nothing; what may succeed later stays in the outbox."""
+        try:
+            match entry.action:
+                case "create" if entry.new is not None:
+                    self._create_and_start(entry.new, bool(entry.arguments.get("execute")))
+                case "start":
+                    expect = entry.arguments.get("expect_run")
+                    start = Start.from_arguments(entry.arguments)
+                    self.start_now(entry.instance_id, start, expect_run=expect, call=entry.token, keep=True)
+                case "destroy":
+                    self.destroy_now(entry.instance_id)
+        except (StorageUnavailable, BrokerUnavailable) as error:
+            logger.warning("%s: %s is tried again later: %s", entry.instance_id, entry.action, error.code)
+            return
+        except Exception as error:
+            logger.error("%s: %s was committed and cannot be done: %s", entry.instance_id, entry.action, kind_of(error))
+        self.index.done(entry.token)
 
     # -- executing ---------------------------------------------------------------------------
 
     def execute_all_tasks(
-        self, instance_id: str, argument: Json | _Missing = MISSING, *, from_path: str | None = None
+        self, instance_id: str, argument: Json | Missing = MISSING, *, from_path: str | None = None
     ) -> RunHandle:
         """Run every task again from the first, or from ``from_path`` on; ``argument`` goes to the first only.
 
         Raises ``InstanceNotFound``, ``TaskNotFound``, ``CannotStart`` (a run is going on, or an earlier task has not
-        passed), ``DefinitionChanged``, ``BrokerUnavailable`` (the instance is ``inactive`` again and says so).
+        passed, or is older than what it builds on), ``DefinitionChanged``, ``BrokerUnavailable`` (the instance is
+        ``inactive`` again and says so).
         """
+        text = text_of(argument)
         if from_path in (None, paths.ROOT):
-            return self._start(instance_id, argument, lambda plan, text: selection.select_all(plan, text))
+            return self._start(instance_id, Start("all", argument=text))
+        return self._start(instance_id, Start("from", from_path, argument=text))
 
-        def select(plan: Plan, text: str | None) -> RunSelection:
-            return selection.select_from(plan, str(from_path), self._statuses(instance_id), text)
-
-        return self._start(instance_id, argument, select, path=from_path)
-
-    def execute_one_task(self, instance_id: str, path: str, argument: Json | _Missing = MISSING) -> RunHandle:
+    def execute_one_task(self, instance_id: str, path: str, argument: Json | Missing = MISSING) -> RunHandle:
         """Run one task with what ran before it; ``#`` runs all.
 
         An explicit argument, falsy ones too, replaces the previous result. Raises as ``execute_all_tasks`` does.
@@ -215,71 +280,74 @@ class Jobs(Queries):
         paths.parse(path)
         if path == paths.ROOT:
             return self.execute_all_tasks(instance_id, argument)
-
-        def select(plan: Plan, text: str | None) -> RunSelection:
-            return selection.select_one(plan, path, self._statuses(instance_id), text)
-
-        return self._start(instance_id, argument, select, path=path, only=path)
+        return self._start(instance_id, Start("one", path, argument=text_of(argument)), only=path)
 
     execute = execute_one_task
 
-    def _start(
+    def _start(self, instance_id: str, start: Start, *, only: str | None = None) -> RunHandle:
+        if not self.index.in_transaction():
+            return RunHandle(self, instance_id, self.start_now(instance_id, start), only)
+        # Also when the storage has it: a rolled-back transaction starts nothing.
+        try:
+            header = self.storage.get_instance(instance_id)
+            expect = 1 if header is None else header.run + 1
+        except StorageUnavailable:
+            # By the commit it may be back; the request must not break the caller's transaction.
+            expect = None
+        arguments = {**start.to_arguments(), "expect_run": expect}
+        token = self.index.requested(instance_id, "start", arguments)
+        self.index.on_commit(lambda: self._start_after_commit(instance_id, start, token))
+        return RunHandle(self, instance_id, None, only)
+
+    def _start_after_commit(self, instance_id: str, start: Start, token: str) -> None:
+        try:
+            self.start_now(instance_id, start, call=token or None, keep=bool(token))
+        except StorageUnavailable as error:
+            logger.error("%s was not started after the commit: %s", instance_id, error.code)
+            return
+        except Exception as error:
+            logger.error("%s was not started after the commit: %s", instance_id, kind_of(error))
+        self.index.done(token)
+
+    def start_now(
         self,
         instance_id: str,
-        argument: Json | _Missing,
-        select: Callable[[Plan, str | None], RunSelection],
+        start: Start,
         *,
-        path: str | None = None,
-        only: str | None = None,
-    ) -> RunHandle:
-        text = None if isinstance(argument, _Missing) else json.encode(argument, "the argument")
-        if path is not None:
-            paths.parse(path)
-        if self.index.in_transaction():
-            # Also when the storage has it: a rolled-back transaction starts nothing.
-            self.index.on_commit(lambda: self._start_after_commit(instance_id, text, select, path))
-            return RunHandle(self, instance_id, None, only)
-        return RunHandle(self, instance_id, self._start_now(instance_id, text, select, path), only)
-
-    def _start_after_commit(
-        self, instance_id: str, text: str | None, select: Callable[[Plan, str | None], RunSelection], path: str | None
-    ) -> None:
-        try:
-            self._start_now(instance_id, text, select, path)
-        except Exception as error:
-            logger.error("%s was not started after the commit: %s", instance_id, _kind(error))
-
-    def _start_now(
-        self, instance_id: str, text: str | None, select: Callable[[Plan, str | None], RunSelection], path: str | None
+        expect_run: int | None = None,
+        call: str | None = None,
+        keep: bool = False,
     ) -> int:
-        header = self.runtime.header(instance_id)
+        """Start a run whatever transaction is open; its number. Other callers want ``execute_all_tasks``.
+
+        ``keep``: a broker that is away is no reason to give the run up, since recovery will publish it.
+        """
+        header, selected = self._select(instance_id, start)
         plan = self.runtime.plan_of(header)
-        if path is not None and path not in plan:
-            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=path)
-        try:
-            selected = select(plan, text)
-        except selection.Blocked as blocked:
-            reason = f"{blocked.blocking} comes before it and is {blocked.status}"
-            raise CannotStart(
-                instance_id=instance_id, path=blocked.path, reason=reason, blocking=blocked.blocking
-            ) from None
+        selected = self.runtime.lined_up(plan, selected)
+        reach("jobs.start", instance_id)
         # The next run, and no other: what was selected rests on what the last one left.
-        run = self.storage.start_run(instance_id, selected, expect_run=header.run + 1).run
+        expected = header.run + 1 if expect_run is None else expect_run
+        run = self.storage.start_run(
+            instance_id, selected, expect_run=expected, revision=header.revision, call=call
+        ).run
+        reach("jobs.started", instance_id)
         self.runtime.listener.run_started(instance_id)
         if not selected.heads:
-            self.runtime.listener.run_finished(instance_id, InstanceStatus.DONE)
+            self.runtime.listener.run_finished(instance_id, run, InstanceStatus.DONE)
             return run
         try:
             self.backend.dispatch(Dispatch(instance_id, run, plan, selected.heads, frozenset(selected.paths)))
         except (BrokerUnavailable, CannotPublish) as error:
+            if keep and isinstance(error, BrokerUnavailable):
+                logger.warning("%s run %s is published later: %s", instance_id, run, error.code)
+                return run
             wire = {"code": error.code, "message": error.message}
             if self.storage.revert_run(instance_id, run, wire):
-                self.index.changed(self.runtime.header(instance_id))
+                self.runtime.listener.run_reverted(instance_id)
             raise
+        reach("jobs.published", instance_id)
         return run
-
-    def _statuses(self, instance_id: str) -> dict[str, str]:
-        return {path: record["status"] for path, record in self.snapshot(instance_id).tasks.items()}
 
     def canvas(self, instance_id: str) -> Any:
         """The next whole run of an instance as one ordinary Celery canvas, to compose into one's own.
@@ -319,57 +387,3 @@ class Jobs(Queries):
     aexecute_all_tasks = aio.twin(execute_all_tasks)
     aexecute_one_task = aio.twin(execute_one_task)
     acanvas = aio.twin(canvas)
-
-
-class _Listener(RunListener):
-    """Turns what steps record into hooks and index entries."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-
-    def run_started(self, instance_id: str) -> None:
-        header = self._mirror(instance_id)
-        if header is not None:
-            self._jobs.on_start.fire(id=instance_id, run=header.run)
-
-    def task_ended(self, instance_id: str, path: str, outcome: Outcome) -> None:
-        if outcome.status == TaskStatus.FAILED:
-            self._jobs.on_error.fire(id=instance_id, path=path, payload=dict(outcome.error or {}))
-
-    def run_finished(self, instance_id: str, status: str) -> None:
-        self._mirror(instance_id)
-        if status == InstanceStatus.DONE:
-            self._jobs.on_complete.fire(id=instance_id)
-
-    def _mirror(self, instance_id: str) -> Instance | None:
-        # The record is the truth and is written; an index that lags must not fail the task that wrote it.
-        try:
-            header = self._jobs.storage.get_instance(instance_id)
-            if header is not None:
-                self._jobs.index.changed(header)
-            return header
-        except Exception:
-            logger.exception("the index was not told about %s", instance_id)
-            return None
-
-
-def _kind(error: Exception) -> str:
-    """What may be logged of an error: its message may hold users' data."""
-    return error.code if isinstance(error, JobsFlowError) else type(error).__name__
-
-
-def _checked_text(argument: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidArgument(argument=argument, reason=f"it is text, not {type(value).__name__}")
-    if len(value) > TEXT_LIMIT or not (value.isprintable() or not value):
-        raise InvalidArgument(argument=argument, reason=f"it is at most {TEXT_LIMIT} printable characters")
-    return value
-
-
-def _checked_context(base_context: Mapping[str, Json] | None) -> dict[str, Json]:
-    if base_context is None:
-        return {}
-    if not isinstance(base_context, Mapping):
-        raise InvalidArgument(argument="base_context", reason=f"it is a dict, not {type(base_context).__name__}")
-    checked: dict[str, Json] = json.decode(json.encode(dict(base_context), "base_context"))
-    return checked

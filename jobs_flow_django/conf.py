@@ -87,4 +87,4 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
         from jobs_flow_django import jobs
 
         get_settings.cache_clear()
-        jobs.reset()
+        jobs.forget()

@@ -33,7 +33,7 @@ class LazyJobs(_LazyObject):
         if self._wrapped is empty:
             self._setup()
 
-    def reset(self) -> None:
+    def forget(self) -> None:
         """Forget the built object, so that the next use builds one from the present settings."""
         built, self._wrapped = self._wrapped, empty
         if built is not empty:

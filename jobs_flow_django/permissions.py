@@ -1,6 +1,6 @@
 """Who may do what with an instance; the answer is no unless something says yes.
 
-``authorize`` is asked by everything that shows or starts an instance: the admin, the sockets, the
+``authorize`` is asked by everything that shows, starts or stops an instance: the admin, the sockets, the
 project's own views. ``JOBS_FLOW["AUTHORIZE"]`` replaces the rule with the project's own function,
 which may call ``default_authorize`` for what it does not decide itself.
 """
@@ -20,15 +20,21 @@ PERMISSIONS = {
     "view_payload": "jobs_flow_django.view_payload_workflowinstance",
     "execute": "jobs_flow_django.execute_workflowinstance",
     "create": "jobs_flow_django.add_workflowinstance",
+    "cancel": "jobs_flow_django.execute_workflowinstance",
+    "resume": "jobs_flow_django.execute_workflowinstance",
+    "update": "jobs_flow_django.change_workflowinstance",
+    "destroy": "jobs_flow_django.delete_workflowinstance",
 }
 
 #: Actions that the owner of an instance may do with it.
-OWNER_ACTIONS = frozenset({"view", "view_payload", "execute"})
+OWNER_ACTIONS = frozenset({"view", "view_payload", "execute", "cancel", "resume"})
 
 
 def authorize(user: Any, action: str, instance: WorkflowInstance | None = None) -> bool:
-    """Whether ``user`` may do ``action`` ("view", "view_payload", "execute", "create").
+    """Whether ``user`` may do ``action``.
 
+    One of: "view"; "view_payload" (data, results, logs); "create"; "execute" (run, run a task, reset); "resume" (also
+    unpause); "cancel" (also pause); "update" (definition, context updaters); "destroy".
     Without an instance the question is about instances in general: may the user see the list, create one.
     """
     if action not in PERMISSIONS:

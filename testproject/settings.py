@@ -110,6 +110,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
+#: Seconds after which the tasks of a worker that has died are given to another one.
+CELERY_JOBS_FLOW_LEASE = environment.number("JOBS_FLOW_LEASE", 30)
+
 JOBS_FLOW = {"STORAGE": _STORAGE}
 
 CHANNEL_LAYERS = {

@@ -48,9 +48,18 @@ def call(function: Callable[..., Any], first: Any, second: Any) -> Any:
     return wait_for(result) if inspect.isawaitable(result) else result
 
 
-def call_task(function: Callable[..., Any], argument: Any, job: Job) -> Any:
-    """The result of a task function; a generator's yields are its progress (feature S34)."""
-    result = call(function, argument, job)
+def call_task(function: Callable[..., Any], argument: Any, job: Job, *, retries: int = 0) -> Any:
+    """The result of a task function; a generator's yields are its progress (feature S34).
+
+    ``retries``: how often it was tried again in this run, for an existing Celery task to count on. Raises
+    ``RetryAsked`` when such a task retries itself.
+    """
+    if hasattr(function, "apply_async") and hasattr(function, "push_request"):
+        from jobs_flow.backends.celery.existing import call_existing
+
+        result = call_existing(function, (argument, job)[: _takes(function)[0]], job=job, retries=retries)
+    else:
+        result = call(function, argument, job)
     return _drain(result, job) if inspect.isgenerator(result) else result
 
 

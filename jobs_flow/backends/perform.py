@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from jobs_flow.backends.asked import RetryAsked
 from jobs_flow.backends.calling import call, call_task
 from jobs_flow.errors import JobsFlowError, TooLarge
-from jobs_flow.job import LINE_LIMIT, Failure, Job
+from jobs_flow.job import LINE_LIMIT, Cancelled, Failure, Job
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Claim, Instance, Outcome
 from jobs_flow.workflows import context, json
 from jobs_flow.workflows.definition import Task
 from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.retry import Retry
 from jobs_flow.workflows.states import TaskStatus
 
 logger = logging.getLogger("jobs_flow.engine")
@@ -33,16 +36,27 @@ COMPLETION_LINES = 1_000
 RESULT_LIMIT = 64 * 1024 * 1024
 
 
-def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int, token: str, claim: Claim) -> Outcome:
-    """Execute a claimed task; its outcome."""
+class Performed(NamedTuple):
+    """What a task did."""
+
+    outcome: Outcome
+    #: Seconds after which it is to be tried again; None: the outcome stands.
+    retry_in: float | None = None
+
+
+def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int, token: str, claim: Claim) -> Performed:
+    """Execute a claimed task; its outcome, and whether the task wants another try after it."""
     task = plan.nodes[path].task
     tolerated = task.on_failure == "continue"
     ended: Callable[..., Outcome] = Outcome
     passed_on: str | None = None
+    job: Job | None = None
     try:
         # The task may change its context; the header serves later tasks.
         base_context = json.decode(json.encode(header.base_context))
-        given = context.build(plan, path, claim.inputs, base_context=base_context, explicit=claim.argument)
+        given = context.build(
+            plan, path, claim.inputs, base_context=base_context, explicit=claim.argument, updaters=claim.updaters
+        )
         ended = partial(Outcome, argument=given.argument_record, context=given.context_record)
         passed_on = given.source if given.source is not None else path
         job = Job(
@@ -55,20 +69,54 @@ def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int,
             context=given.context,
         )
         if task.condition is not None and not call(task.condition, given.argument, job):
-            return ended(TaskStatus.SKIPPED, source=passed_on)
+            return Performed(ended(TaskStatus.SKIPPED, source=passed_on))
         if task.task is None:
             body = given.argument_record if given.source is None else None
-            return ended(TaskStatus.OK, body=body, source=passed_on, logs=_completion(task, given.argument))
-        result = call_task(task.task, given.argument, job)
+            return Performed(ended(TaskStatus.OK, body=body, source=passed_on, logs=_completion(task, given.argument)))
+        result = call_task(task.task, given.argument, job, retries=claim.retries)
+        if job.stopped:
+            return Performed(cancelled(ended))
         body = json.encode(result, "the result")
         if len(body) > RESULT_LIMIT:
             raise TooLarge(where="the result", size=len(body.encode()), limit=RESULT_LIMIT)
         _debug(header.id, path, task, result, given.context)
-        return ended(TaskStatus.OK, body=body, source=path, logs=_completion(task, result))
+        recorded = json.encode(job.recorded_updaters) if job.recorded_updaters else None
+        logs = _completion(task, result)
+        return Performed(ended(TaskStatus.OK, body=body, source=path, logs=logs, updaters=recorded))
+    except Cancelled:
+        return Performed(cancelled(ended))
+    except RetryAsked as asked:
+        return Performed(
+            failed(asked.cause or asked, ended, source=passed_on if tolerated else None, tolerated=tolerated),
+            asked.delay,
+        )
     except BaseException as error:
         if ends_the_process(error):
             raise
-        return failed(error, ended, source=passed_on if tolerated else None, tolerated=tolerated)
+        if job is not None and job.stopped:
+            # Whatever it raised on the way out, it was told to stop.
+            return Performed(cancelled(ended))
+        outcome = failed(error, ended, source=passed_on if tolerated else None, tolerated=tolerated)
+        return Performed(outcome, _next_try(task, error, claim.retries))
+
+
+def _next_try(task: Task, error: BaseException, retries: int) -> float | None:
+    """Seconds until the task is tried again; None when it is not."""
+    if task.retry is None or not task.retry.applies(error, retries):
+        return None
+    return delay_before(task.retry, retries + 1)
+
+
+def delay_before(retry: Retry, number: int) -> float:
+    """Seconds before the retry of that number (1 is the first)."""
+    # Spreads retries of many tasks that failed together; nobody gains by guessing it.
+    return retry.delay(number, random.random())  # noqa: S311
+
+
+def cancelled(ended: Callable[..., Outcome] = Outcome) -> Outcome:
+    """The outcome of a task that was told to stop."""
+    error = {"code": "CANCELLED", "type": "Cancelled", "message": "the task was asked to stop"}
+    return ended(TaskStatus.CANCELLED, error=error)
 
 
 def failed(

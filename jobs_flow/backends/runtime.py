@@ -1,36 +1,53 @@
-"""What every backend executes with: storage, registry, plans, and who is told what happened."""
+"""What every backend executes with: storage, registry, plans, policy, and who is told what happened."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jobs_flow.backends.policy import Policy
 from jobs_flow.errors import DefinitionChanged, InstanceNotFound
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import Completed, Instance, Outcome
+from jobs_flow.storages.records import Completed, Flow, Instance, Outcome, RunSelection, Waiting
 from jobs_flow.workflows import context
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.plan import Plan, first_difference
 from jobs_flow.workflows.registry import Registry
+from jobs_flow.workflows.states import TaskStatus
 
 #: Plans kept per process.
 PLANS_KEPT = 256
 
 
 class RunListener:
-    """Told of what a step recorded; the facade's hooks and the index hang on it."""
+    """Told of what was recorded, and asked for what the storage does not know: the facade's hooks and index.
+
+    Each is told once, and again only if the process died, or took very long, in the middle of telling.
+    """
 
     def run_started(self, instance_id: str) -> None:
         """A run began."""
 
-    def task_ended(self, instance_id: str, path: str, outcome: Outcome) -> None:
-        """The outcome of a task was recorded."""
+    def task_failed(self, instance_id: str, path: str, run: int, error: dict[str, Any]) -> None:
+        """The failure of a task was recorded."""
 
-    def run_finished(self, instance_id: str, status: str) -> None:
-        """A run is over."""
+    def run_finished(self, instance_id: str, run: int, status: str) -> bool:
+        """A run is over; False when it should be told again later."""
+        return True
+
+    def run_reverted(self, instance_id: str) -> None:
+        """Something about an instance changed that is neither a start nor an end."""
+
+    def outlived(self, instance_id: str) -> None:
+        """An ephemeral instance is to be deleted."""
+
+    def catch_up(self) -> int:
+        """Do what was committed and never done; how many such things there were."""
+        return 0
 
 
 @dataclass
@@ -40,13 +57,32 @@ class Runtime:
     get_storage: Callable[[], Storage]
     registry: Registry
     listener: RunListener = field(default_factory=RunListener)
+    #: Read when it is first needed: importing a project must not read its settings.
+    get_policy: Callable[[], Policy] = Policy
+    #: See ``Backend.lane_of``.
+    lane_of: Callable[[Plan, str], str] = field(default=lambda plan, path: "")
+    #: The facade that made this, for the command line.
+    jobs: Any = None
     _plans: OrderedDict[str, tuple[Instance, Plan]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        # A child that was forked while another thread of its parent held the lock would wait for ever.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     @property
     def storage(self) -> Storage:
         """The storage; made on first use, so that importing a project connects to nothing."""
         return self.get_storage()
+
+    @property
+    def policy(self) -> Policy:
+        """How patient this engine is."""
+        return self.get_policy()
 
     def header(self, instance_id: Any) -> Instance:
         """The stored header. Raises ``InstanceNotFound``."""
@@ -82,6 +118,37 @@ class Runtime:
                 self._plans.move_to_end(instance_id)
             return self._plans.get(instance_id)
 
+    def any_plan(self, header: Instance) -> Plan:
+        """The plan, or its shape where this process's code does not give it."""
+        try:
+            return self.plan_of(header)
+        except Exception:
+            return self.shape_of(header)
+
+    def flow(self, plan: Plan, path: str, status: str) -> Flow:
+        """What an outcome of ``status`` at ``path`` leads to, with how each of it waits."""
+        flow = plan.flow(path, status)
+        after = flow.children if flow.following is None else (*flow.children, flow.following)
+        lane, waiting = self._waiting(plan, after)
+        return replace(flow, lane=lane, waiting=waiting)
+
+    def lined_up(self, plan: Plan, selection: RunSelection) -> RunSelection:
+        """A selection with how each of its heads waits."""
+        heads = [*selection.heads, *(path for stage in selection.stages for path in stage)]
+        lane, waiting = self._waiting(plan, heads)
+        return replace(selection, lane=lane, waiting=waiting)
+
+    def _waiting(self, plan: Plan, paths: Iterable[str]) -> tuple[str, dict[str, Waiting]]:
+        ways: dict[str, Waiting] = {}
+        for path in paths:
+            timeout = plan.nodes[path].task.queue_timeout
+            ways[path] = Waiting(self.lane_of(plan, path), None if timeout is None else int(timeout * 1000))
+        if not ways:
+            return "", {}
+        usual = Counter(way.lane for way in ways.values()).most_common(1)[0][0]
+        plain = Waiting(usual)
+        return usual, {path: way for path, way in ways.items() if way != plain}
+
     def shape_of(self, header: Instance) -> Plan:
         """A plan without functions, from the stored tree: order and blocks where the code is not to be had."""
         tree = self.storage.get_tree(header.id) or []
@@ -95,11 +162,12 @@ class Runtime:
         last = plan.roots[-1]
         return context.result_of(plan, last, self.storage.get_inputs(header.id, [last, *plan.descendants(last)]))[0]
 
-    def report(self, instance_id: str, path: str, outcome: Outcome, completed: Completed) -> None:
+    def report(self, instance_id: str, path: str, run: int, outcome: Outcome, completed: Completed) -> None:
         """Tell the listener of a recorded outcome."""
-        self.listener.task_ended(instance_id, path, outcome)
+        if outcome.status == TaskStatus.FAILED:
+            self.listener.task_failed(instance_id, path, run, dict(outcome.error or {}))
         if completed.finished is not None:
-            self.listener.run_finished(instance_id, completed.finished)
+            self.listener.run_finished(instance_id, run, completed.finished)
 
 
 def _shape(node: dict[str, Any]) -> Task:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jobs_flow.backends.perform import failed, perform
+from jobs_flow.backends.holder import new_token
+from jobs_flow.backends.leases import keeping
+from jobs_flow.backends.perform import Performed, cancelled, failed, perform
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.errors import StorageUnavailable
-from jobs_flow.ids import new_token
 from jobs_flow.storages.records import Claim, Completed, Instance, Outcome
+from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import context
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.states import TaskStatus
@@ -34,13 +36,17 @@ RECORD_PATIENCE = 120.0
 class Step:
     """What became of one step."""
 
-    #: ``recorded``, ``lost`` (the record was no longer ours to write), or why the claim was refused.
+    #: ``recorded``; ``retried`` (an attempt failed, the task is queued again); ``lost`` (the record was no longer
+    #: ours to write); or why the claim was refused.
     state: str
+    #: Paths whose messages are the caller's to publish.
     queued: tuple[str, ...] = ()
     finished: str | None = None
     #: The recorded error of a task that failed and is not tolerated.
     error: dict[str, Any] | None = None
     plan: Plan | None = None
+    #: Seconds until a retried task may be claimed.
+    retry_in: float | None = None
 
 
 def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker: str) -> Step:
@@ -50,24 +56,55 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
     than the step's patience; user code's exceptions never come out, they are the outcome.
     """
     token = new_token()
+    reach("step.claim", instance_id, path)
     header, plan, claim, problem = _claim(runtime, instance_id, path, run, token, worker)
+    if claim.state == "cancelled" and plan is not None:
+        return end_queued(runtime, instance_id, plan, path, run, cancelled())
     if claim.state != "granted" or header is None or plan is None:
         logger.debug("%s %s run %s: refused, %s", instance_id, path, run, claim.state)
         return Step(claim.state)
-    if problem is not None:
-        outcome = failed(problem)
-    else:
-        outcome = perform(runtime.storage, header, plan, path, run, token, claim)
-    outcome, completed = _record(runtime, instance_id, plan, path, run, token, outcome)
+    reach("step.claimed", instance_id, path)
+    with keeping(runtime, instance_id, path, run):
+        if problem is not None:
+            done = Performed(failed(problem))
+        else:
+            done = perform(runtime.storage, header, plan, path, run, token, claim)
+        reach("step.performed", instance_id, path)
+        if done.retry_in is not None:
+            step = _retry(runtime, instance_id, plan, path, run, token, done)
+            if step is not None:
+                return step
+            # Asked to stop meanwhile, or no longer held: the one is recorded, the other refused below.
+            done = Performed(cancelled())
+        outcome, completed = _record(runtime, instance_id, plan, path, run, token, done.outcome)
+    reach("step.recorded", instance_id, path)
     if not completed.recorded:
         logger.warning("%s %s run %s: the outcome came too late and was left out", instance_id, path, run)
         return Step("lost")
     logger.debug("%s %s run %s: %s, then %s", instance_id, path, run, outcome.status, list(completed.queued)[:8])
-    runtime.report(instance_id, path, outcome, completed)
+    runtime.report(instance_id, path, run, outcome, completed)
+    reach("step.reported", instance_id, path)
     if outcome.status == TaskStatus.FAILED:
         # The message and the traceback may hold users' data: they are in the record.
         kind = (outcome.error or {}).get("type")
         logger.warning("%s %s run %s failed: %s; get_task() has its traceback", instance_id, path, run, kind)
+    return _step(outcome, completed, plan)
+
+
+def end_queued(runtime: Runtime, instance_id: str, plan: Plan, path: str, run: int, outcome: Outcome) -> Step:
+    """Record the outcome of a queued task that nobody will execute."""
+    complete = runtime.storage.complete
+    flow = runtime.flow(plan, path, outcome.status)
+    completed = _patiently(
+        lambda: complete(instance_id, path, run, token=None, outcome=outcome, flow=flow), RECORD_PATIENCE
+    )
+    if not completed.recorded:
+        return Step("lost")
+    runtime.report(instance_id, path, run, outcome, completed)
+    return _step(outcome, completed, plan)
+
+
+def _step(outcome: Outcome, completed: Completed, plan: Plan) -> Step:
     stopped = outcome.status == TaskStatus.FAILED and not outcome.tolerated
     return Step(
         "recorded",
@@ -76,6 +113,34 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
         error=dict(outcome.error or {}) if stopped else None,
         plan=plan,
     )
+
+
+def _retry(
+    runtime: Runtime, instance_id: str, plan: Plan, path: str, run: int, token: str, done: Performed
+) -> Step | None:
+    """Give up the attempt; None when it cannot be given up."""
+    delay = done.retry_in or 0.0
+    retry = runtime.storage.retry
+    try:
+        completed = _patiently(
+            lambda: retry(instance_id, path, run, token=token, outcome=done.outcome, delay=int(delay * 1000)),
+            RECORD_PATIENCE,
+        )
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        # What made it fail cannot be recorded; that it failed can.
+        logger.warning("%s %s run %s: recording a retry raised %s", instance_id, path, run, type(error).__name__)
+        outcome = failed(error)
+        completed = _patiently(
+            lambda: retry(instance_id, path, run, token=token, outcome=outcome, delay=int(delay * 1000)),
+            RECORD_PATIENCE,
+        )
+    if not completed.recorded:
+        return None
+    kind = (done.outcome.error or {}).get("type")
+    logger.info("%s %s run %s failed: %s; it is tried again in %.1f s", instance_id, path, run, kind, delay)
+    return Step("retried", queued=tuple(completed.queued), plan=plan, retry_in=delay)
 
 
 def _claim(
@@ -95,6 +160,8 @@ def _claim(
                 worker=worker,
                 revision=header.revision if header else None,
                 inputs=context.inputs(plan, path) if usable else (),
+                lease=runtime.policy.lease_ms,
+                timeout=_milliseconds(plan.nodes[path].task.timeout) if usable else None,
             ),
             CLAIM_PATIENCE,
         )
@@ -116,7 +183,7 @@ def _record(
     """Write the outcome, and give the one that stands in the record."""
 
     def write(outcome: Outcome) -> Completed:
-        flow = plan.flow(path, outcome.status)
+        flow = runtime.flow(plan, path, outcome.status)
         complete = runtime.storage.complete
         return _patiently(
             lambda: complete(instance_id, path, run, token=token, outcome=outcome, flow=flow), RECORD_PATIENCE
@@ -134,6 +201,10 @@ def _record(
         completed = write(problem)
         record = runtime.storage.get_task(instance_id, path) or {}
         return (problem if record.get("status") == TaskStatus.FAILED else outcome), completed
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)
 
 
 def _patiently(operation: Callable[[], T], patience: float) -> T:

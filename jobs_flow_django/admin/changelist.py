@@ -72,3 +72,4 @@ class LiveChangeList(ChangeList):
             if header is not None:
                 for field, value in mirrored(header).items():
                     setattr(row, field, value)
+                row.is_paused = header.paused

@@ -1,16 +1,18 @@
-"""The ``ModelAdmin`` of instances: read-only, and closed to whom ``authorize`` does not let in."""
+"""The ``ModelAdmin`` of instances: a row is never edited, and closed to whom ``authorize`` does not let in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR, ShowFacets
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -22,6 +24,8 @@ from django.utils.translation import gettext_lazy
 from jobs_flow.errors import JobsFlowError
 from jobs_flow_django import jobs
 from jobs_flow_django.admin.changelist import BoundedPaginator, LiveChangeList
+from jobs_flow_django.admin.commands import COMMANDS, Command
+from jobs_flow_django.admin.confirm import ROWS, Confirmation
 from jobs_flow_django.admin.filters import RealmFilter, WorkflowFilter
 from jobs_flow_django.admin.formats import percent, printable, time_tag, timedelta_text
 from jobs_flow_django.admin.run_page import RunPage
@@ -41,7 +45,7 @@ else:
 
 @admin.register(WorkflowInstance)
 class WorkflowInstanceAdmin(_ModelAdmin):
-    """Finds instances, shows the run of one, starts it."""
+    """Finds instances, shows the run of one, starts and stops them."""
 
     list_display = ("label", "state", "share", "workflow_name", "realm_name", "created", "started", "took")
     list_display_links = ("label",)
@@ -55,8 +59,8 @@ class WorkflowInstanceAdmin(_ModelAdmin):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     paginator = BoundedPaginator
-    actions = None
     run_template = "admin/jobs_flow_django/workflowinstance/run.html"
+    confirm_template = "admin/jobs_flow_django/workflowinstance/confirm.html"
 
     class Media:
         css = {"all": ["jobs_flow_django/admin.css"]}  # noqa: RUF012 - Django's way to declare it
@@ -80,8 +84,8 @@ class WorkflowInstanceAdmin(_ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: WorkflowInstance | None = None) -> bool:
-        """Never: the records would stay behind."""
-        return False
+        """Whether ``obj``, or any, may be destroyed."""
+        return authorize(request.user, "destroy", obj)
 
     # -- the list ----------------------------------------------------------------------------
 
@@ -89,8 +93,17 @@ class WorkflowInstanceAdmin(_ModelAdmin):
         """The class behind the list."""
         return LiveChangeList
 
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., Any], str, str] | None]:
+        """The commands that the reader may give in general; owners of single instances find them on their pages."""
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        given = [command for command in COMMANDS.values() if authorize(request.user, command.action)]
+        # Django's own action of this name would delete rows and leave their records behind.
+        named = {"delete_selected" if command.name == "destroy" else command.name: command for command in given}
+        return {name: (_action(command), name, str(command.label)) for name, command in named.items()}
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list; nothing is to be selected in it."""
+        """The list."""
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
@@ -119,7 +132,10 @@ class WorkflowInstanceAdmin(_ModelAdmin):
     @admin.display(description=gettext_lazy("status"))
     def state(self, row: WorkflowInstance) -> SafeString:
         """The status as a badge."""
-        return format_html('<span class="jf-badge jf-{}">{}</span>', row.status, row.get_status_display())
+        badge = format_html('<span class="jf-badge jf-{}">{}</span>', row.status, row.get_status_display())
+        return (
+            format_html('{} <span class="jf-badge jf-queued">{}</span>', badge, _("paused")) if row.is_paused else badge
+        )
 
     @admin.display(description=gettext_lazy("progress"))
     def share(self, row: WorkflowInstance) -> SafeString:
@@ -155,13 +171,18 @@ class WorkflowInstanceAdmin(_ModelAdmin):
     # -- the page of one instance ------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """The admin's own, and the one that starts a run."""
+        """The admin's own, the one that starts a run, and that of the commands."""
         run = path(
             "<path:object_id>/run/",
             self.admin_site.admin_view(self.run_view),
             name="jobs_flow_django_workflowinstance_run",
         )
-        return [run, *super().get_urls()]
+        command = path(
+            "<path:object_id>/do/<slug:name>/",
+            self.admin_site.admin_view(self.command_view),
+            name="jobs_flow_django_workflowinstance_do",
+        )
+        return [run, command, *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -182,9 +203,8 @@ class WorkflowInstanceAdmin(_ModelAdmin):
             "original": row,
             "media": self.media,
             "page": RunPage.read(row, request.user, request.GET),
-            "run_url": reverse(
-                "admin:jobs_flow_django_workflowinstance_run", args=[quote(row.pk)], current_app=self.admin_site.name
-            ),
+            "run_url": self._url("run", row.pk),
+            "commands": "admin:jobs_flow_django_workflowinstance_do",
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
@@ -210,7 +230,103 @@ class WorkflowInstanceAdmin(_ModelAdmin):
             text = f"{run}: {_('task %s') % task if task else _('all tasks')}."
             self.log_change(request, row, text)
             messages.success(request, text)
-        page = reverse(
-            "admin:jobs_flow_django_workflowinstance_change", args=[quote(row.pk)], current_app=self.admin_site.name
+        return HttpResponseRedirect(self._page_of(row, task))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Asks as every other command does."""
+        return HttpResponseRedirect(self._url("do", unquote(object_id), "destroy"))
+
+    def delete_model(self, request: HttpRequest, obj: WorkflowInstance) -> None:
+        """Remove the instance and its records."""
+        jobs.destroy_workflow(obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[WorkflowInstance]) -> None:
+        """Remove the instances and their records."""
+        for instance_id in queryset.values_list("pk", flat=True):
+            jobs.destroy_workflow(instance_id)
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask for, and after a POST that confirms it perform, one command on one instance."""
+        command = COMMANDS.get(name)
+        if command is None:
+            raise Http404(f"There is no command {name}.")
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        query = request.POST if request.method == "POST" else request.GET
+        asked = Confirmation.of(command, [row], request.user, query)
+        if asked.refused:
+            raise PermissionDenied
+        if self._is_confirmed(request, asked):
+            self._carry_out(request, asked)
+            if command.name == "destroy" and not WorkflowInstance.objects.filter(pk=row.pk).exists():
+                return HttpResponseRedirect(self._url("changelist"))
+            return HttpResponseRedirect(self._page_of(row, asked.options.path))
+        return self._ask(request, asked, back=self._page_of(row, asked.options.path))
+
+    def act(self, request: HttpRequest, command: Command, rows: QuerySet[WorkflowInstance]) -> HttpResponse | None:
+        """The same for those that were selected in the list; None leads back to it."""
+        chosen = list(rows[: ROWS + 1])
+        if len(chosen) > ROWS:
+            messages.error(request, _("Select at most %d instances at a time.") % ROWS)
+            return None
+        asked = Confirmation.of(command, chosen, request.user, request.POST)
+        if not asked.rows:
+            messages.error(request, _("You may not do that with what you selected."))
+            return None
+        if self._is_confirmed(request, asked):
+            self._carry_out(request, asked)
+            return None
+        return self._ask(request, asked, back=request.get_full_path(), selected=True)
+
+    def _is_confirmed(self, request: HttpRequest, asked: Confirmation) -> bool:
+        if request.method != "POST" or request.POST.get("confirm") != "yes":
+            return False
+        if request.POST.get("seen") != asked.seen:
+            messages.warning(request, _("Something has changed meanwhile. Please look again."))
+            return False
+        return True
+
+    def _ask(self, request: HttpRequest, asked: Confirmation, *, back: str, selected: bool = False) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": asked.command.label,
+            "opts": self.opts,
+            "media": self.media,
+            "asked": asked,
+            "back": back,
+            "checkbox": ACTION_CHECKBOX_NAME if selected else "",
+            "selected_action": request.POST.get("action", ""),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, self.confirm_template, context)
+
+    def _carry_out(self, request: HttpRequest, asked: Confirmation) -> None:
+        for row, text, well in asked.perform():
+            if well:
+                self.log_change(request, row, f"{asked.note}: {text}")
+            shown = f"{printable(row)}: {text}" if len(asked.rows) > 1 else text
+            messages.add_message(request, messages.SUCCESS if well else messages.ERROR, shown)
+        if asked.refused:
+            messages.warning(request, _("%d were left out: you may not do that with them.") % asked.refused)
+
+    def _url(self, name: str, *args: str) -> str:
+        arguments = [quote(argument) for argument in args]
+        return reverse(
+            f"admin:jobs_flow_django_workflowinstance_{name}", args=arguments, current_app=self.admin_site.name
         )
-        return HttpResponseRedirect(f"{page}?{urlencode({'task': task})}" if task else page)
+
+    def _page_of(self, row: WorkflowInstance, task: str = "") -> str:
+        page = self._url("change", row.pk)
+        return f"{page}?{urlencode({'task': task})}" if task else page
+
+
+def _action(command: Command) -> Callable[..., Any]:
+    def act(admin: WorkflowInstanceAdmin, request: HttpRequest, rows: QuerySet[WorkflowInstance]) -> Any:
+        return admin.act(request, command, rows)
+
+    return act

@@ -18,13 +18,17 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.records import Snapshot
-from jobs_flow.workflows.states import TaskStatus
+from jobs_flow.workflows import paths
+from jobs_flow.workflows.freshness import stale
+from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 from jobs_flow_django import jobs
+from jobs_flow_django.admin.commands import COMMANDS, Command
 from jobs_flow_django.admin.formats import duration_text, percent, pretty_json, printable, time_tag, timedelta_text
-from jobs_flow_django.admin.task_detail import TaskDetail
+from jobs_flow_django.admin.task_detail import TaskDetail, again_text
 from jobs_flow_django.admin.timeline import Span, Timeline, waited
 from jobs_flow_django.admin.tree import Fold, TaskNode, walk
 from jobs_flow_django.index import from_milliseconds, mirrored
@@ -50,6 +54,8 @@ class TaskRow:
     times: str
     took: str
     note: str
+    #: What is unusual about it, in a word or two each.
+    marks: list[str] = field(default_factory=list)
     is_fold: bool = False
 
 
@@ -71,6 +77,8 @@ class RunPage:
     row: WorkflowInstance
     can_execute: bool
     can_view_payload: bool
+    #: Names of the commands that the reader may give for this instance.
+    allowed: Collection[str] = ()
     snapshot: Snapshot | None = None
     #: Why there is no snapshot.
     problem: str = ""
@@ -81,7 +89,8 @@ class RunPage:
     @classmethod
     def read(cls, row: WorkflowInstance, user: Any, query: QueryDict) -> RunPage:
         """The page of ``row`` as ``user`` may see it; never raises for what the storage does or lacks."""
-        page = cls(row, authorize(user, "execute", row), authorize(user, "view_payload", row))
+        allowed = [name for name, command in COMMANDS.items() if authorize(user, command.action, row)]
+        page = cls(row, authorize(user, "execute", row), authorize(user, "view_payload", row), allowed)
         try:
             page.snapshot = jobs.storage.snapshot(row.pk)
         except JobsFlowError as error:
@@ -103,7 +112,8 @@ class RunPage:
         assert self.snapshot is not None
         if path in self.snapshot.tasks:
             self.selected = path
-            self.detail = TaskDetail.read(self.snapshot, path, payload=self.can_view_payload)
+            stale = self.stale.get(path)
+            self.detail = TaskDetail.read(self.snapshot, path, payload=self.can_view_payload, stale=stale)
         else:
             self.detail = TaskDetail(path, problem=_("This instance has no such task."))
 
@@ -125,6 +135,60 @@ class RunPage:
         return self.can_execute and self.snapshot is not None and self.row.status != Status.WORKING
 
     @property
+    def commands(self) -> list[Command]:
+        """What can be done with it now and by this reader; without records, it can only be destroyed."""
+        if self.snapshot is None:
+            return [COMMANDS["destroy"]] if "destroy" in self.allowed else []
+        header = self.snapshot.instance
+        return [command for name, command in COMMANDS.items() if name in self.allowed and command.applies(header)]
+
+    @property
+    def task_commands(self) -> list[tuple[Command, str]]:
+        """The same for the selected task, each with what it is called there."""
+        if self.detail is None or not self.detail.status:
+            return []
+        labels = {"resume": _("Resume from here"), "cancel": _("Cancel from here"), "reset": _("Reset from here")}
+        going = self.detail.status in (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.INACTIVE)
+        done = self.detail.status != TaskStatus.INACTIVE
+        fits = {"resume": self.may_start and done, "cancel": going, "reset": done}
+        given = {command.name for command in self.commands} | ({"resume"} if "resume" in self.allowed else set())
+        return [(COMMANDS[name], label) for name, label in labels.items() if name in given and fits[name]]
+
+    @property
+    def states(self) -> list[tuple[str, str]]:
+        """Badges beside the status: a class, and what it says."""
+        if self.snapshot is None:
+            return []
+        header = self.snapshot.instance
+        working = header.status == InstanceStatus.WORKING
+        undo = {
+            "wanted": ("warning", _("will be undone")),
+            "running": ("warning", _("undoing")),
+            "done": ("inactive", _("undone")),
+            "failed": ("failed", _("could not be undone")),
+        }
+        shown = [
+            ("queued", _("paused")) if header.paused else None,
+            ("warning", _("cancelling")) if working and paths.ROOT in header.cancelled else None,
+            ("warning", _("cancelling in part"))
+            if working and header.cancelled and paths.ROOT not in header.cancelled
+            else None,
+            undo.get(header.undo or ""),
+        ]
+        return [badge for badge in shown if badge is not None]
+
+    @cached_property
+    def stale(self) -> Mapping[str, str]:
+        """Tasks whose results rest on one that was executed later, which it names."""
+        if self.snapshot is None:
+            return {}
+        times = {path: view.get("executionTime") for path, view in self.snapshot.tasks.items()}
+        try:
+            return stale(jobs.runtime.any_plan(self.snapshot.instance), times)
+        except JobsFlowError:
+            return {}
+
+    @property
     def facts(self) -> list[tuple[str, SafeString | str]]:
         """Labels and values of the header."""
         row = self.row
@@ -140,7 +204,8 @@ class RunPage:
             *times,
             (_("Realm"), format_html("<bdi>{}</bdi>", row.realm) if row.realm else ""),
             (_("Owner"), format_html("<bdi>{}</bdi>", printable(row.owner)) if row.owner else ""),
-            (_("Ephemeral"), _("yes: removed after a complete run") if row.ephemeral else ""),
+            (_("Ephemeral"), _("yes: removed when its run is over") if row.ephemeral else ""),
+            (_("Key"), format_html("<bdi>{}</bdi>", printable(row.key)) if row.key else ""),
             (_("Id"), format_html("<code>{}</code>", row.pk)),
         ]
         return [(label, value) for label, value in shown if value]
@@ -218,6 +283,7 @@ class RunPage:
             times=times,
             took=duration_text(view.get("duration")) or (_running_for(view) if running else ""),
             note=self._note(view),
+            marks=self._marks(node.path, view),
         )
 
     def _note(self, view: Mapping[str, Any]) -> str:
@@ -226,11 +292,24 @@ class RunPage:
         if error:
             message = error.get("message") if self.can_view_payload else ""
             return printable(message or error.get("code") or "")
+        if view["status"] == TaskStatus.QUEUED:
+            return again_text(view)
         if view["status"] != TaskStatus.RUNNING:
             return ""
         share = "" if view.get("progress") is None else f"{percent(view['progress'])} %"
         text = printable(view.get("progressText") or "") if self.can_view_payload else ""
         return " · ".join(filter(None, (share, text)))
+
+    def _marks(self, path: str, view: Mapping[str, Any]) -> list[str]:
+        retries, losses = view.get("retries") or 0, view.get("losses") or 0
+        undo = {"queued": _("to be undone"), "running": _("undoing"), "ok": _("undone"), "failed": _("not undone")}
+        marks = [
+            ngettext("%d retry", "%d retries", retries) % retries if retries else "",
+            ngettext("%d lost worker", "%d lost workers", losses) % losses if losses else "",
+            undo.get(view.get("undo") or "", ""),
+            _("stale") if path in self.stale else "",
+        ]
+        return [mark for mark in marks if mark]
 
     def _fold(self, fold: Fold) -> FoldRow:
         link = self._link(task=self.selected, expand={*self.expanded, fold.parent}) if fold.expandable else ""

@@ -17,8 +17,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare
 
-from jobs_flow.errors import InstanceNotFound
-from jobs_flow_django.live.errors import Forbidden, NotAuthenticated
+from jobs_flow.errors import InstanceNotFound, InvalidArgument
+from jobs_flow_django.live.errors import CannotCreate, Forbidden, NotAuthenticated
 from jobs_flow_django.models import WorkflowInstance
 from jobs_flow_django.permissions import authorize
 
@@ -46,6 +46,23 @@ def permit(scope: Scope, action: str, instance_id: str) -> bool:
             raise Forbidden(instance_id=instance_id, action=action)
         raise InstanceNotFound(instance_id=instance_id)
     return authorize(user, "view_payload", instance)
+
+
+@database_sync_to_async
+def permit_new(scope: Scope) -> AbstractBaseUser:
+    """The user, who may create instances; raises unless they may."""
+    user = _user(scope)
+    if not authorize(user, "create"):
+        raise CannotCreate()
+    return user
+
+
+@database_sync_to_async
+def permit_key(scope: Scope, instance_id: str) -> None:
+    """Raise if a key that the user gave belongs to an instance that they may not see."""
+    instance = WorkflowInstance.objects.without_payload().filter(pk=instance_id).first()
+    if instance is not None and not authorize(_user(scope), "view", instance):
+        raise InvalidArgument(argument="key", reason="another instance has it")
 
 
 @database_sync_to_async

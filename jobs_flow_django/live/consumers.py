@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -19,8 +19,23 @@ from jobs_flow_django.live import access, protocol
 from jobs_flow_django.live.errors import InternalError, NotAuthenticated, ProtocolError, TooManyWatches
 from jobs_flow_django.live.logs import log_unexpected
 from jobs_flow_django.live.mailbox import Mailbox
-from jobs_flow_django.live.protocol import ExecuteAll, ExecuteTask, Message, Ref, Request, Unwatch, Watch
+from jobs_flow_django.live.protocol import Message, Ref
 from jobs_flow_django.live.relay import Relay, get_relay
+from jobs_flow_django.live.requests import (
+    Cancel,
+    Create,
+    Destroy,
+    ExecuteAll,
+    ExecuteTask,
+    Pause,
+    Request,
+    Reset,
+    Resume,
+    SetUpdaters,
+    Unpause,
+    Unwatch,
+    Watch,
+)
 
 #: Instances that one socket may watch.
 WATCH_LIMIT = 200
@@ -120,10 +135,26 @@ class LiveConsumer(AsyncWebsocketConsumer):
             case Unwatch(instance_id, ref):
                 await self._leave(instance_id)
                 await self._acknowledge(ref, id=instance_id)
-            case ExecuteTask(instance_id, path, argument):
-                await self._execute(request, jobs.execute_one_task, instance_id, path, *argument)
-            case ExecuteAll(instance_id, argument):
-                await self._execute(request, jobs.execute_all_tasks, instance_id, *argument)
+            case ExecuteTask(_, path, argument):
+                await self._start("execute", request, jobs.execute_one_task, path, *argument)
+            case ExecuteAll(_, argument):
+                await self._start("execute", request, jobs.execute_all_tasks, *argument)
+            case Create():
+                await self._create(request)
+            case Resume(_, mode, path):
+                await self._start("resume", request, jobs.resume, mode, path=path)
+            case Cancel(_, path, undo):
+                await self._command("cancel", request, jobs.cancel, path, undo=undo)
+            case Pause():
+                await self._command("cancel", request, jobs.pause)
+            case Unpause():
+                await self._command("resume", request, jobs.unpause)
+            case Reset(_, path):
+                await self._command("execute", request, jobs.reset, path)
+            case Destroy():
+                await self._command("destroy", request, jobs.destroy_workflow)
+            case SetUpdaters(_, path, updaters):
+                await self._command("update", request, jobs.set_context_updaters, path, updaters)
 
     async def _watch(self, request: Watch) -> None:
         """The answer comes from the mailbox: everything as of now, then the ``ack``."""
@@ -142,14 +173,34 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if relay is not None and mailbox is not None:
             await relay.leave(mailbox)
 
-    async def _execute(
-        self, request: ExecuteTask | ExecuteAll, execute: Callable[..., Any], instance_id: str, *args: Any
+    async def _create(self, request: Create) -> None:
+        user = await access.permit_new(self.scope)
+        instance_id = await self._in_thread(
+            jobs.create_workflow_instance,
+            request.workflow,
+            request.data,
+            realm=request.realm,
+            name=request.name,
+            key=request.key,
+            execute=request.execute,
+            owner=user,
+        )
+        if request.key is not None:
+            await access.permit_key(self.scope, instance_id)
+        await self._acknowledge(request.ref, id=instance_id)
+
+    async def _start(
+        self,
+        action: str,
+        request: ExecuteTask | ExecuteAll | Resume,
+        start: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        await access.permit(self.scope, "execute", instance_id)
-        # In a thread of its own: a broker that is away would hold up everything that shares one.
-        in_thread: Callable[..., Awaitable[Any]] = database_sync_to_async(execute, thread_sensitive=False)
+        instance_id = request.workflow_id
+        await access.permit(self.scope, action, instance_id)
         try:
-            handle = await in_thread(instance_id, *args)
+            handle = await self._in_thread(start, instance_id, *args, **kwargs)
         except (InstanceNotFound, StorageUnavailable):
             raise
         except JobsFlowError as error:
@@ -158,10 +209,27 @@ class LiveConsumer(AsyncWebsocketConsumer):
             raise
         await self._acknowledge(request.ref, id=instance_id, run=handle.run)
 
+    async def _command(
+        self,
+        action: str,
+        request: Cancel | Pause | Unpause | Reset | Destroy | SetUpdaters,
+        command: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Do it; ``changed: false`` in the answer says that there was nothing to do."""
+        await access.permit(self.scope, action, request.workflow_id)
+        changed = await self._in_thread(command, request.workflow_id, *args, **kwargs)
+        await self._acknowledge(request.ref, id=request.workflow_id, changed=changed is not False)
+
+    @staticmethod
+    async def _in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # In a thread of its own: a broker that is away would hold up everything that shares one.
+        return await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
+
     async def _tell_watchers(self, instance_id: str, error: JobsFlowError) -> None:
-        add = database_sync_to_async(jobs.storage.add_event, thread_sensitive=False)
         with contextlib.suppress(StorageUnavailable):
-            await add(instance_id, {"error": error.to_wire()})
+            await self._in_thread(jobs.storage.add_event, instance_id, {"error": error.to_wire()})
 
     async def _acknowledge(self, ref: Ref, **fields: Any) -> None:
         if ref is not None:

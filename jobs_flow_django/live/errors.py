@@ -20,6 +20,12 @@ class Forbidden(JobsFlowError):
         super().__init__(instance_id=instance_id, action=action)
 
 
+class CannotCreate(JobsFlowError):
+    """You may not create workflow instances."""
+
+    code = "FORBIDDEN"
+
+
 class TooManyWatches(JobsFlowError):
     """One socket may watch {limit} workflow instances; unwatch one first."""
 

@@ -52,6 +52,8 @@ class Mailbox:
         self.troubled = False
         #: The watch is over: the relay sends no more.
         self.ended = False
+        #: It is over because the instance was deleted.
+        self._deleted = False
         self._wake = wake
         self._ref = ref
         self._shot: Shot | None = None
@@ -95,9 +97,9 @@ class Mailbox:
             self._change.instance = header
             self._well()
 
-    def end(self, error: JobsFlowError) -> None:
-        """There is no such instance, or no longer: the last word."""
-        self.ended = True
+    def end(self, error: JobsFlowError, *, deleted: bool = False) -> None:
+        """There is no such instance, not for the owner, or (``deleted``) no longer: the last word."""
+        self.ended, self._deleted = True, deleted
         self._error = error
         self._shot, self._change = None, Change(self._change.seq)
         self._wake(self)
@@ -121,7 +123,9 @@ class Mailbox:
             logs = shot.logs if self.payload else {}
             yield from protocol.snapshot_messages(self.instance_id, shot.snapshot, logs, payload=self.payload)
         yield from protocol.change_messages(self.instance_id, change, payload=self.payload)
-        if self.ended and self._answered and error is not None:
+        if self.ended and self._answered and self._deleted:
+            yield from protocol.deleted_messages(self.instance_id, change.seq)
+        elif self.ended and self._answered and error is not None:
             # It existed when the watch began: this happened to the instance, not to the request.
             yield protocol.execution_error(self.instance_id, error.to_wire())
         elif error is not None:

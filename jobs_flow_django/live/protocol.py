@@ -1,7 +1,7 @@
 """The messages of the socket: JSON text frames ``{"type": …, …}``. Pure, no I/O.
 
-From a client: ``parse`` gives a request or raises ``ProtocolError``, nothing else. To a client: one
-function a message.
+From a client: ``parse`` (of ``live/requests.py``) gives a request or raises ``ProtocolError``, nothing else.
+To a client: one function a message.
 
 ``seq`` says up to which event of the instance a client is told. Where one change takes several messages,
 all but the last carry ``more: true``; a client that remembers ``seq`` for its next ``watch`` (``since``)
@@ -10,174 +10,46 @@ does so at the last one.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.records import Event, Instance, Json, Snapshot
 from jobs_flow_django.live.changes import Change, Lines
-from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, ProtocolError, UnknownMessageType
+from jobs_flow_django.live.requests import REQUESTS, ExecuteAll, ExecuteTask, Ref, Request, Unwatch, Watch, parse
+
+__all__ = [
+    "REQUESTS",
+    "ExecuteAll",
+    "ExecuteTask",
+    "Message",
+    "Ref",
+    "Request",
+    "Unwatch",
+    "Watch",
+    "ack",
+    "app_error",
+    "change_messages",
+    "deleted_messages",
+    "event_messages",
+    "execution_error",
+    "hello",
+    "instance_view",
+    "mask",
+    "mask_error",
+    "parse",
+    "snapshot_messages",
+]
 
 #: Goes up when a client written for the one before would misunderstand.
 VERSION = 1
-#: Bytes of a message from a client.
-MESSAGE_LIMIT = 64 * 1024
-#: Characters of an instance id or a ``ref``, and of a task path.
-NAME_LIMIT = 200
-PATH_LIMIT = 4_000
 #: About how many bytes of task records go into one message.
 STATUSES_LIMIT = 256 * 1024
-#: The largest integer that JavaScript reads exactly.
-_SAFE_INTEGER = 2**53 - 1
 
 Message = dict[str, Any]
-Ref = str | int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Tell me what becomes of an instance; of what came after ``since`` only, where that can be told."""
-
-    workflow_id: str
-    since: int | None = None
-    ref: Ref = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unwatch:
-    """No longer."""
-
-    workflow_id: str
-    ref: Ref = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExecuteTask:
-    """Run one task. ``argument`` holds it, or nothing: null is an argument like any other."""
-
-    workflow_id: str
-    task_path: str
-    argument: tuple[()] | tuple[Json] = ()
-    ref: Ref = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExecuteAll:
-    """Run all tasks; ``argument`` goes to the first."""
-
-    workflow_id: str
-    argument: tuple[()] | tuple[Json] = ()
-    ref: Ref = None
-
-
-Request = Watch | Unwatch | ExecuteTask | ExecuteAll
-
-
-# -- from a client ---------------------------------------------------------------------------
-
-
-def parse(text: str | None) -> Request:
-    """The request in a frame; None stands for a frame that is not text. Raises ``ProtocolError``."""
-    data = _decode(text)
-    ref = _ref(data)
-    try:
-        return _request(data, ref)
-    except ProtocolError as error:
-        error.ref = ref
-        raise
-
-
-def _decode(text: str | None) -> Mapping[str, Any]:
-    if text is None:
-        raise MalformedMessage(reason="it is not a text frame")
-    if len(text) > MESSAGE_LIMIT or len(text.encode(errors="replace")) > MESSAGE_LIMIT:
-        raise MessageTooLarge(limit=MESSAGE_LIMIT)
-    try:
-        data = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-        if "\\u" in text:
-            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored
-    except RecursionError:
-        raise MalformedMessage(reason="it is nested too deeply") from None
-    except ValueError:
-        raise MalformedMessage(reason="it is not JSON") from None
-    if not isinstance(data, dict):
-        raise MalformedMessage(reason="it is not an object")
-    return data
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _request(data: Mapping[str, Any], ref: Ref) -> Request:
-    match data.get("type"):
-        case "watchWorkflowInstance":
-            return Watch(_name(data, "workflowId"), _since(data), ref)
-        case "unwatchWorkflowInstance":
-            return Unwatch(_name(data, "workflowId"), ref)
-        case "executeTask":
-            path = _name(data, "taskPath", PATH_LIMIT)
-            return ExecuteTask(_name(data, "workflowId"), path, _argument(data, "arg"), ref)
-        case "executeAllTasks":
-            return ExecuteAll(_name(data, "workflowId"), _argument(data, "initialArg"), ref)
-        case str(other):
-            raise UnknownMessageType(type_name=other[:50], known=", ".join(REQUESTS))
-        case _:
-            raise MalformedMessage(reason="its type is missing or not a string")
-
-
-#: Types of messages that clients send.
-REQUESTS = ("watchWorkflowInstance", "unwatchWorkflowInstance", "executeTask", "executeAllTasks")
-
-
-def _ref(data: Mapping[str, Any]) -> Ref:
-    ref = data.get("ref")
-    if ref is None or (isinstance(ref, str) and len(ref) <= NAME_LIMIT):
-        return ref
-    if isinstance(ref, int) and not isinstance(ref, bool) and abs(ref) <= _SAFE_INTEGER:
-        return ref
-    raise MalformedMessage(reason=f"ref is not a string of at most {NAME_LIMIT} characters or an integer")
-
-
-def _name(data: Mapping[str, Any], field: str, limit: int = NAME_LIMIT) -> str:
-    value = data.get(field)
-    if not isinstance(value, str):
-        raise MalformedMessage(reason=f"{field} is missing or not a string")
-    if not 0 < len(value) <= limit:
-        raise MalformedMessage(reason=f"{field} is empty or longer than {limit} characters")
-    if not value.isprintable():
-        raise MalformedMessage(reason=f"{field} has a character that cannot be printed")
-    return value
-
-
-def _since(data: Mapping[str, Any]) -> int | None:
-    since = data.get("since")
-    if since is None:
-        return None
-    if not isinstance(since, int) or isinstance(since, bool) or not 0 <= since <= _SAFE_INTEGER:
-        raise MalformedMessage(reason="since is not a sequence number")
-    return since
-
-
-def _argument(data: Mapping[str, Any], field: str) -> tuple[()] | tuple[Json]:
-    return (data[field],) if field in data else ()
-
 
 #: What of an error everybody who may see the instance is told.
 _ERROR_KINDS = ("code", "type", "path")
-
-
-# -- to a client -----------------------------------------------------------------------------
 
 
 def hello(time: int) -> Message:
@@ -206,6 +78,12 @@ def execution_error(instance_id: str, error: Mapping[str, Any], seq: int | None 
     return message if seq is None else {**message, "seq": seq}
 
 
+def deleted_messages(instance_id: str, seq: int) -> Iterator[Message]:
+    """To all watchers, the last of all: the instance and its records are gone, the watch is over."""
+    yield {"type": "setWorkflowStatus", "id": instance_id, "status": "deleted", "seq": seq, "more": True}
+    yield {"type": "workflowDeleted", "id": instance_id}
+
+
 def instance_view(instance: Instance) -> dict[str, Any]:
     """What watchers are told of an instance's header; of its data, nothing."""
     return {
@@ -216,6 +94,9 @@ def instance_view(instance: Instance) -> dict[str, Any]:
         "startedAt": instance.started_at,
         "finishedAt": instance.finished_at,
         "error": instance.error,
+        "paused": instance.paused,
+        "cancelled": list(instance.cancelled),
+        "undo": instance.undo,
     }
 
 

@@ -136,7 +136,7 @@ class Room:
     def _end(self) -> None:
         error = InstanceNotFound(instance_id=self.instance_id)
         for mailbox in (*self._members, *self._newcomers):
-            mailbox.end(error)
+            mailbox.end(error, deleted=True)
         self._members.clear()
         self._newcomers.clear()
         self._waiting.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import ClassVar
 
@@ -13,6 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs_flow.workflows.states import InstanceStatus
 from jobs_flow_django.models.queries import WorkflowInstanceManager
+
+
+def key_digest(workflow: str, key: str) -> str:
+    """What stands for a key of a workflow in the unique index: equal for equal texts only."""
+    return hashlib.sha256(f"{workflow}\0{key}".encode(errors="surrogatepass")).hexdigest()
 
 
 class Status(models.TextChoices):
@@ -37,6 +43,10 @@ class WorkflowInstance(models.Model):
     workflow = models.CharField(_("workflow"), max_length=200)
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
     realm = models.CharField(_("realm"), max_length=200, blank=True, default="")
+    key = models.CharField(_("key"), max_length=200, null=True, blank=True, editable=False)
+    # Unique instead of workflow and key themselves: collations that ignore case, accents or spaces at the
+    # end would take different keys for one.
+    key_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("owner"),
@@ -61,6 +71,9 @@ class WorkflowInstance(models.Model):
     updated_at = models.DateTimeField(_("updated"), default=timezone.now, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    #: Whether no further task starts. Not mirrored: known only where the storage was asked.
+    is_paused = False
 
     objects: ClassVar[WorkflowInstanceManager] = WorkflowInstanceManager()
 

@@ -125,7 +125,7 @@ class TestPage:
         instance_id = jobs.create_workflow_instance("flow_tree")
         storage = jobs.storage
         run = storage.start_run(instance_id, RunSelection(["#.load", "#.split"], ["#.load"], {})).run
-        storage.claim(instance_id, "#.load", run, token="t", worker="w", revision=1, inputs=[])
+        storage.claim(instance_id, "#.load", run, token="t", worker="w", revision=1, inputs=[], lease=60_000)
         storage.set_progress(instance_id, "#.load", run, token="t", value=0.4, text="row 4 of 10")
         html = page(admin, instance_id)
         assert tasks(html)[0] == ("load", "running")
@@ -154,7 +154,7 @@ class TestPage:
         instance_id = jobs.create_workflow_instance("flow_tree")
         storage = jobs.storage
         run = storage.start_run(instance_id, RunSelection(["#.load"], ["#.load"], {})).run
-        storage.claim(instance_id, "#.load", run, token="t", worker="w", revision=1, inputs=[])
+        storage.claim(instance_id, "#.load", run, token="t", worker="w", revision=1, inputs=[], lease=60_000)
         outcome = Outcome("ok", body=f'"{"x" * 300_000}"', source="#.load", logs=[f"line {n}" for n in range(800)])
         storage.complete(instance_id, "#.load", run, token="t", outcome=outcome, flow=Flow())
         html = page(admin, instance_id, task="#.load")

@@ -15,7 +15,7 @@ from django.db import IntegrityError, OperationalError, connections, transaction
 
 from jobs_flow.errors import CannotStart, InvalidArgument, StorageUnavailable, UnknownWorkflow
 from jobs_flow.storages.records import Instance, NewInstance
-from jobs_flow_django import index as index_module
+from jobs_flow_django import database as database_module
 from jobs_flow_django import jobs, signals
 from jobs_flow_django.index import DjangoIndex, from_milliseconds
 from jobs_flow_django.models import WorkflowInstance
@@ -257,15 +257,18 @@ class Flaky:
 class TestTrouble:
     @pytest.fixture(autouse=True)
     def no_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(index_module, "FIRST_PAUSE", 0)
+        monkeypatch.setattr(database_module, "FIRST_PAUSE", 0)
 
     def test_deadlocks_are_tried_again(self, database: Database) -> None:
-        with connections[database.alias].execute_wrapper(Flaky(index_module.ATTEMPTS - 1)):
+        with connections[database.alias].execute_wrapper(Flaky(database_module.ATTEMPTS - 1)):
             instance_id = jobs.create_workflow_instance("flow_tree")
         assert WorkflowInstance.objects.get().pk == instance_id
 
     def test_not_for_ever(self, database: Database) -> None:
-        with connections[database.alias].execute_wrapper(Flaky(index_module.ATTEMPTS)), pytest.raises(OperationalError):
+        with (
+            connections[database.alias].execute_wrapper(Flaky(database_module.ATTEMPTS)),
+            pytest.raises(OperationalError),
+        ):
             jobs.create_workflow_instance("flow_tree")
         assert not WorkflowInstance.objects.exists()
 

@@ -82,6 +82,11 @@ class TestInABrowser:
             name: jobs.create_workflow_instance(name, data, name=f"<b>{name}</b>", realm="a" * 60, execute=True)
             for name, data in (("flow_tree", {"fail": True}), ("flow_hostile", None), ("flow_wide", {"width": 60}))
         }
+        # One that the web server knows too, to be resumed there.
+        known = jobs.create_workflow_instance("behaviour_raising", execute=True)
+        jobs.resume(ids["flow_tree"])
+        jobs.execute_one_task(ids["flow_tree"], "#.load")
+        jobs.pause(ids["flow_tree"])
         web = start_web()
         cookie = {"name": "sessionid", "value": admin_client.cookies["sessionid"].value, "url": web.url}
         complaints: list[str] = []
@@ -96,7 +101,7 @@ class TestInABrowser:
                 page.on("console", lambda message: complaints.append(f"{message.text} {message.location}"))
                 page.on("pageerror", lambda error: complaints.append(str(error)))
                 page.goto(LIST)
-                assert page.locator("#result_list tbody tr").count() == 3
+                assert page.locator("#result_list tbody tr").count() == 4
                 take_picture(page, f"admin-list-{theme}-{width}")
                 for name, instance_id in ids.items():
                     page.goto(f"{LIST}{instance_id}/change/")
@@ -105,6 +110,23 @@ class TestInABrowser:
                     page.wait_for_selector(".jf-detail")
                     assert page.evaluate("document.documentElement.scrollWidth") <= width
                     take_picture(page, f"admin-{name}-{theme}-{width}")
+                for command in ("resume", "cancel", "destroy"):
+                    page.goto(f"{LIST}{known}/do/{command}/")
+                    page.wait_for_selector(".jf-confirm")
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width
+                    take_picture(page, f"admin-{command}-{theme}-{width}")
+                page.goto(f"{LIST}{ids['flow_tree']}/change/?task=%23.split.february")
+                page.get_by_text("Earlier attempts").click()
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                take_picture(page, f"admin-attempts-{theme}-{width}")
+                page.goto(LIST)
+                for number in (0, 3):
+                    page.locator("#result_list tbody input").nth(number).check()
+                page.locator("select[name=action]").select_option("resume")
+                page.locator("button[name=index]").click()
+                page.wait_for_selector(".jf-confirm")
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                take_picture(page, f"admin-several-{theme}-{width}")
                 context.close()
             browser.close()
         assert [text for text in complaints if "favicon.ico" not in text] == []

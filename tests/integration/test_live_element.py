@@ -229,6 +229,43 @@ class TestLive:
         await expect(overall).to_have_attribute("aria-valuetext", "3 of 3 tasks")
         await expect(element.get_by_role("status")).to_have_text("Spring: Done")
 
+    async def test_pause_and_cancellation_are_seen(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)(name="Spring")
+        page = await visit(driven.id)
+        element = page.locator("jobs-flow-progress")
+        await asyncio.to_thread(lambda: driven.start().claim("#.a"))
+        await expect(element.locator(".badge")).to_have_text("Running")
+        await asyncio.to_thread(driven.storage.pause, driven.id, True)
+        await expect(element.locator(".badge")).to_have_text("Paused")
+        await expect(element.get_by_role("status")).to_have_text("Spring: Paused")
+        await asyncio.to_thread(driven.storage.pause, driven.id, False)
+        await expect(element.locator(".badge")).to_have_text("Running")
+        await asyncio.to_thread(driven.storage.cancel, driven.id, "#")
+        await expect(element.locator(".badge")).to_have_text("Cancelling")
+        await asyncio.to_thread(driven.end, "#.a", status="cancelled")
+        await expect(element.locator(".badge")).to_have_text("Cancelled")
+
+    async def test_a_new_description_replaces_the_tasks(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)(["a", "b"])
+        await asyncio.to_thread(lambda: driven.start().complete())
+        page = await visit(driven.id)
+        element = page.locator("jobs-flow-progress")
+        await expect(element.locator(".badge")).to_have_text("Done")
+        other = DrivenInstance(driven.storage, ["a", "new", "newer"], id=driven.id, name="Renamed")
+        await asyncio.to_thread(driven.storage.update_instance, other.new, revision=1)
+        await expect(element.locator(".heading")).to_have_text("Renamed")
+        await expect(element.locator(".tasks > li")).to_have_count(3)
+        await expect(element.locator("li[data-status=ok]")).to_have_count(1)
+
+    async def test_a_removed_one_says_so(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)(name="Spring")
+        page = await visit(driven.id)
+        element = page.locator("jobs-flow-progress")
+        await expect(element.locator(".badge")).to_have_text("Not started")
+        await asyncio.to_thread(driven.storage.delete_instance, driven.id)
+        await expect(element.locator(".badge")).to_have_text("Deleted")
+        await expect(element.locator(".notice")).to_have_text("This workflow has been removed.")
+
     async def test_one_that_comes_late_shows_the_same(self, visit: Visit, make: Make) -> None:
         driven = await sync_to_async(make)(REPORT)
         early = await visit(driven.id)

@@ -195,10 +195,28 @@ class TestWatching:
         driven = DrivenInstance(storage).create()
         mailbox, watcher = sockets.watch(storage, driven.id)
         await aeventually(lambda: watcher.seq)
-        storage.add_event(driven.id, {"deleted": True})
+        _, newcomer = sockets.watch(storage, driven.id)
+        await aeventually(lambda: newcomer.seq)
+        await asyncio.to_thread(storage.delete_instance, driven.id)
 
         await aeventually(lambda: mailbox.ended)
-        assert watcher.messages[-1]["error"]["type"] == "INSTANCE_NOT_FOUND"
+        for each in (watcher, newcomer):
+            assert each.messages[-2:] == [
+                {"type": "setWorkflowStatus", "id": driven.id, "status": "deleted", "seq": 1, "more": True},
+                {"type": "workflowDeleted", "id": driven.id},
+            ]
+
+    async def test_an_update_is_told_with_the_new_description(self, storage: Storage, sockets: Sockets) -> None:
+        driven = DrivenInstance(storage, ["a", "b"]).create().start().complete()
+        _, watcher = sockets.watch(storage, driven.id)
+        await aeventually(lambda: watcher.status == "done")
+        other = DrivenInstance(storage, ["a", "new"], id=driven.id)
+        await asyncio.to_thread(storage.update_instance, other.new, revision=1)
+
+        await aeventually(lambda: "#.new" in watcher.statuses)
+        assert [task["path"] for task in watcher.tree] == ["#.a", "#.new"]
+        assert (watcher.status_of("#.a"), watcher.status_of("#.new")) == ("ok", "inactive")
+        assert "#.b" not in watcher.statuses
 
     async def test_without_permission_for_results_neither_they_nor_logs_are_told(
         self, storage: Storage, sockets: Sockets
@@ -501,7 +519,7 @@ class TestOutages:
         await asyncio.to_thread(server.restart)
 
         await aeventually(lambda: mailbox.ended, timeout=20)
-        assert watcher.messages[-1]["error"]["type"] == "INSTANCE_NOT_FOUND"
+        assert watcher.types[-1] == "workflowDeleted"
         storage.close()
 
     async def test_that_take_records_back_in_time_are_followed(self, faulty: FaultyStorage, sockets: Sockets) -> None:

@@ -47,19 +47,22 @@ class DrivenInstance:
         self.run = 0
         self._tokens: dict[str, str] = {}
 
-    def create(self) -> DrivenInstance:
-        self.storage.create_instance(
-            NewInstance(
-                id=self.id,
-                workflow=self.plan.workflow,
-                data={"secret": "data"},
-                base_context={},
-                fingerprint=self.plan.fingerprint,
-                tree=self.plan.describe(),
-                paths=self.paths,
-                name=self.name,
-            )
+    @property
+    def new(self) -> NewInstance:
+        """What it is created with."""
+        return NewInstance(
+            id=self.id,
+            workflow=self.plan.workflow,
+            data={"secret": "data"},
+            base_context={},
+            fingerprint=self.plan.fingerprint,
+            tree=self.plan.describe(),
+            paths=self.paths,
+            name=self.name,
         )
+
+    def create(self) -> DrivenInstance:
+        self.storage.create_instance(self.new)
         return self
 
     def start(self) -> DrivenInstance:
@@ -72,7 +75,7 @@ class DrivenInstance:
         header = self.storage.get_instance(self.id)
         assert header is not None
         claim = self.storage.claim(
-            self.id, path, self.run, token=token, worker="test", revision=header.revision, inputs=()
+            self.id, path, self.run, token=token, worker="test", revision=header.revision, inputs=(), lease=600_000
         )
         assert claim.state == "granted", claim
         return self

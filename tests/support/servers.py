@@ -174,6 +174,27 @@ class MariaDB:
         if self._process is not None:
             self._process.end()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the tests started it, and so may stop it for a while."""
+        return self._process is not None
+
+    def go_down(self) -> None:
+        """Stop it as a supervisor does; its data stays."""
+        assert self._process is not None, "a server that the environment names is not ours to stop"
+        self._process.terminate(timeout=30)
+
+    def come_back(self) -> None:
+        """Start it again; returns when it answers."""
+        assert self._process is not None
+        self._process.start()
+        eventually(self._answers, timeout=60)
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.go_down()
+        self.come_back()
+
     def _answers(self) -> bool:
         if self._process is not None and not self._process.running:
             raise RuntimeError(f"mariadb ended with {self._process.returncode}:\n{self._process.tail()}")

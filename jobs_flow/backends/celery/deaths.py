@@ -1,59 +1,85 @@
 """Outcomes of tasks that nobody executes any more, recorded by whoever learnt of it.
 
-The storage refuses them when the task has an outcome already, so that late or repeated news change
-nothing.
+The storage refuses them when they come late or twice, or when somebody else holds the task by now.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs_flow.backends.base import Dispatch
-from jobs_flow.errors import JobsFlowError
+from jobs_flow.errors import JobsFlowError, StorageUnavailable
+from jobs_flow.recovery import Recovery
 from jobs_flow.storages.records import Outcome
 from jobs_flow.workflows.states import TaskStatus
 
 if TYPE_CHECKING:
-    from jobs_flow.backends.celery.plugin import CeleryBackend
+    from jobs_flow.backends.base import Backend
+    from jobs_flow.backends.runtime import Runtime
 
 logger = logging.getLogger("jobs_flow.celery")
 
 
-def record(
-    backend: CeleryBackend,
-    instance_id: str,
-    path: str,
-    run: int,
-    status: TaskStatus,
-    code: str,
-    message: str,
-    *,
-    kind: str = "",
-) -> None:
-    """Record that a task ended as ``status`` for the reason ``code``, and publish what follows. Raises nothing."""
-    runtime = backend.runtime
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The end of a process, or of its patience, in the middle of a task."""
+
+    instance_id: str
+    path: str
+    run: int
+    #: What the tokens of that process begin with, and ``*``; None: nobody held the task, it was queued.
+    token: str | None
+    code: str
+    kind: str
+    message: str
+
+
+def see_to(runtime: Runtime, backend: Backend, recovery: Recovery, death: Death) -> None:
+    """Give the task back, try it again or record its end, as the case demands. Raises ``StorageUnavailable``."""
+    place = (death.instance_id, death.path, death.run)
     try:
-        header = runtime.header(instance_id)
-        try:
-            plan = runtime.plan_of(header)
-        except Exception:
-            plan = runtime.shape_of(header)
-        tolerated = status == TaskStatus.FAILED and plan.nodes[path].task.on_failure == "continue"
-        error = {"code": code, "type": kind or code, "message": message}
-        outcome = Outcome(status, error=error, tolerated=tolerated)
-        completed = runtime.storage.complete(
-            instance_id, path, run, token=None, outcome=outcome, flow=plan.flow(path, status)
-        )
-    except JobsFlowError as problem:
-        logger.error("%s %s run %s: %s was not recorded: %s", instance_id, path, run, code, problem.code)
+        if death.code == "REVOKED":
+            _record(runtime, backend, death, TaskStatus.CANCELLED)
+        elif death.token is None:
+            recovery.give_up(*place, death.code, death.kind, death.message)
+        elif death.code == "WORKER_LOST":
+            recovery.worker_lost(*place, death.token)
+        else:
+            code, kind, message = _own_limit(runtime, death)
+            recovery.ended_by(*place, death.token, code, kind, message)
+    except StorageUnavailable:
+        raise
+    except JobsFlowError as error:
+        logger.error("%s %s run %s: %s was not recorded: %s", *place, death.code, error.code)
+
+
+def _own_limit(runtime: Runtime, death: Death) -> tuple[str, str, str]:
+    """A hard limit that we set because the task declares a ``timeout`` is that timeout."""
+    plan = runtime.any_plan(runtime.header(death.instance_id))
+    task = plan.nodes[death.path].task if death.path in plan else None
+    if task is not None and task.timeout is not None and (task.time_limit is None or task.timeout < task.time_limit):
+        return "TIMEOUT", "TimeoutError", f"it ran for longer than its timeout of {task.timeout:g} s"
+    return death.code, death.kind, death.message
+
+
+def _record(runtime: Runtime, backend: Backend, death: Death, status: TaskStatus) -> None:
+    plan = runtime.any_plan(runtime.header(death.instance_id))
+    if death.path not in plan:
         return
+    outcome = Outcome(status, error={"code": death.code, "type": death.kind, "message": death.message})
+    completed = runtime.storage.complete(
+        death.instance_id,
+        death.path,
+        death.run,
+        token=death.token,
+        outcome=outcome,
+        flow=runtime.flow(plan, death.path, status),
+    )
     if not completed.recorded:
         return
-    logger.warning("%s %s run %s: %s", instance_id, path, run, code)
-    runtime.report(instance_id, path, outcome, completed)
+    logger.warning("%s %s run %s: %s", death.instance_id, death.path, death.run, death.code)
+    runtime.report(death.instance_id, death.path, death.run, outcome, completed)
     if completed.queued:
-        try:
-            backend.dispatch(Dispatch(instance_id, run, plan, completed.queued))
-        except JobsFlowError as problem:
-            logger.error("%s %s: what follows it was not published: %s", instance_id, path, problem.code)
+        backend.dispatch(Dispatch(death.instance_id, death.run, plan, completed.queued))

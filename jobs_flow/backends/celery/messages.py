@@ -6,6 +6,7 @@ A message carries instance id, path and run, nothing of the user's.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,11 +22,17 @@ CANVAS_BEGIN = "jobs_flow.canvas_begin"
 CANVAS_STEP = "jobs_flow.canvas_step"
 CANVAS_JOIN = "jobs_flow.canvas_join"
 CANVAS_END = "jobs_flow.canvas_end"
+UNDO = "jobs_flow.undo"
 
 #: Every task of ours.
-NAMES = (STEP, CANVAS_BEGIN, CANVAS_STEP, CANVAS_JOIN, CANVAS_END)
+NAMES = (STEP, CANVAS_BEGIN, CANVAS_STEP, CANVAS_JOIN, CANVAS_END, UNDO)
 #: Tasks whose first three arguments are instance id, path and run, and which execute a task.
 STEPS = frozenset({STEP, CANVAS_STEP})
+#: Tasks that hold something under a lease; their arguments say what, as those of a step do.
+HOLDERS = STEPS | {UNDO}
+
+#: Seconds after its ``timeout`` at which the process of a task that still runs is killed, to free its place.
+TIMEOUT_GRACE = 1
 
 #: Longest chain of sequential tasks in one message.
 SEGMENT_LENGTH = 16
@@ -67,11 +74,38 @@ def _options(app: Celery, plan: Plan, path: str) -> dict[str, Any]:
         return options
     task = plan.nodes[path].task
     options |= {name: getattr(task, name) for name in CELERY_OPTIONS if getattr(task, name) is not None}
+    if task.timeout is not None:
+        limit = math.ceil(task.timeout) + TIMEOUT_GRACE
+        options["time_limit"] = min(limit, options.get("time_limit", limit))
+        if options.get("soft_time_limit", 0) > options["time_limit"]:
+            del options["soft_time_limit"]
     existing = getattr(task.task, "name", None)
     if "queue" not in options and existing and hasattr(task.task, "apply_async"):
         route = app.amqp.router.lookup_route(existing) or {}
         options |= {name: route[name] for name in ("queue", "priority") if name in route and name not in options}
     return options
+
+
+def lane_of(app: Celery, plan: Plan, path: str) -> str:
+    """Where the message of a step waits: ``<priority>:<queue>``, as its options, the routes and the defaults decide.
+
+    A router that looks at the arguments of a task is asked without them.
+    """
+    options = _options(app, plan, path)
+    given: dict[str, Any] = {name: options[name] for name in ("queue", "priority") if name in options}
+    try:
+        route = app.amqp.router.route(dict(given), STEP)
+    except Exception:
+        # A queue that is not configured: publishing says so.
+        route = given
+    queue = route.get("queue") or app.conf.task_default_queue
+    priority = route.get("priority", app.conf.task_default_priority)
+    return f"{'' if priority is None else priority}:{getattr(queue, 'name', queue)}"
+
+
+def queue_of(lane: str) -> str:
+    """The name of the queue of a lane."""
+    return lane.partition(":")[2]
 
 
 def size_of(app: Celery, plan: Plan, path: str) -> int:

@@ -1,43 +1,41 @@
-"""Installs jobs-flow on a Celery application: its tasks, its signals, and the defaults it needs."""
+"""Installs jobs-flow on a Celery application: its tasks, its signals, its worker's part, and the defaults it needs."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any, cast
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, current_app, group
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from jobs_flow.backends.base import Backend, Dispatch
-from jobs_flow.backends.celery import canvas, discovery, signals, task
+from jobs_flow.backends.celery import canvas, discovery, guards, messages, signals, task, worker
+from jobs_flow.backends.celery.settings import DEFAULTS, SETTINGS, check, merge_transport_options
+from jobs_flow.backends.policy import Policy
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.errors import BrokerUnavailable, CannotPublish, ConfigurationError, ResultBackendRequired
+from jobs_flow.ids import message_id
 from jobs_flow.workflows.plan import Plan
+
+if TYPE_CHECKING:
+    from jobs_flow.backends.celery.deaths import Death
 
 logger = logging.getLogger("jobs_flow.celery")
 
-#: Settings of the Celery side (``CELERY_JOBS_FLOW_…`` under Django), with their defaults.
-SETTINGS: dict[str, Any] = {
-    "jobs_flow_storage": None,
-    "jobs_flow_canvas_bytes": canvas.CANVAS_BYTES,
-}
-#: What a durable engine wants of Celery; an application's own setting wins (``add_defaults``).
-DEFAULTS: dict[str, Any] = {
-    "broker_connection_retry_on_startup": True,
-    "broker_connection_max_retries": None,
-    # Else one out-of-memory or read-only answer of Redis ends the worker.
-    "broker_channel_error_retry": True,
-    "task_publish_retry_policy": {"max_retries": 6, "interval_start": 0, "interval_step": 0.3, "interval_max": 2},
-}
 #: Seconds for which a worker goes on trying to publish what a step queued.
 PUBLISH_PATIENCE = 60.0
 #: Messages that are handed to the transport together, where it can (kombu 5.7 and later).
 PUBLISH_BATCH = 500
+#: Ids in one revoke, and how many revokes one call may send.
+REVOKE_BATCH = 1_000
+REVOKES = 20
+#: Seconds to wait for a connection of its own.
+CONNECT_TIMEOUT = 5
 
 
 class CeleryBackend(Backend):
@@ -49,6 +47,9 @@ class CeleryBackend(Backend):
         self._app = app
         self._receivers: list[Any] = []
         self._discover: Callable[..., None]
+        self._policy: Policy | None = None
+        #: Where a worker's main process takes what it learns of its children; None outside of one.
+        self.reports: Callable[[Death], None] | None = None
         self.runtime: Runtime
 
     @property
@@ -67,6 +68,9 @@ class CeleryBackend(Backend):
         if previous is not None:
             previous.uninstall()
         vars(app)["_jobs_flow"] = self
+        guards.install()
+        merge_transport_options(app)
+        app.steps["worker"].add(worker.FlowStep)
         task.register(app, self)
         self._receivers = signals.connect(self)
         self._discover = discovery.install(app, runtime.registry)
@@ -74,6 +78,7 @@ class CeleryBackend(Backend):
     def uninstall(self) -> None:
         """Leave the application to another ``Jobs``."""
         task.unregister(self.app)
+        self.app.steps["worker"].discard(worker.FlowStep)
         signals.disconnect(self._receivers)
         discovery.uninstall(self.app, self._discover)
 
@@ -83,21 +88,45 @@ class CeleryBackend(Backend):
         value = self.setting("jobs_flow_storage")
         return str(value) if value else None
 
+    @property
+    def policy(self) -> Policy:
+        """As the settings ``jobs_flow_lease`` and ``jobs_flow_max_losses`` say, read once."""
+        if self._policy is None:
+            self._policy = Policy(self.setting("jobs_flow_lease"), self.setting("jobs_flow_max_losses"))
+        return self._policy
+
     def setting(self, name: str) -> Any:
-        """One of SETTINGS. Raises ``ConfigurationError`` when the application sets one that is unknown."""
+        """One of SETTINGS. Raises ``ConfigurationError`` when the application sets one that is unknown, or wrong."""
         for key in self.app.conf:
             if str(key).startswith("jobs_flow_") and key not in SETTINGS:
                 known = ", ".join(sorted(SETTINGS))
                 raise ConfigurationError(setting=key, reason=f"there is no such setting; there are {known}")
-        return self.app.conf.get(name, SETTINGS[name])
+        return check(name, self.app.conf.get(name, SETTINGS[name].default))
+
+    def report(self, death: Death) -> None:
+        """Have the recovery of this worker see to a task that nobody executes any more. Does no I/O, raises nothing."""
+        if self.reports is not None:
+            self.reports(death)
+        else:
+            logger.warning("%s %s: %s is left to its lease", death.instance_id, death.path, death.code)
+
+    # -- publishing --------------------------------------------------------------------------
 
     def dispatch(self, work: Dispatch) -> None:
         """Publish the canvases of the heads. Some may have been published when it raises.
 
         Raises ``BrokerUnavailable``, or ``CannotPublish`` for what trying again would not change.
         """
+        if work.heads:
+            self._publish(lambda: canvas.heads(self.app, work))
+
+    def dispatch_undo(self, instance_id: str, run: int) -> None:
+        """Publish the message that undoes a run."""
+        self._publish(lambda: [messages.signature(self.app, messages.UNDO, instance_id, "#", run)])
+
+    def _publish(self, make: Callable[[], list[Signature]]) -> None:
         try:
-            canvases = canvas.heads(self.app, work)
+            canvases = make()
             whole = canvases[0] if len(canvases) == 1 else group(*canvases, app=self.app)
             with self.app.producer_or_acquire(None) as producer:
                 # One round trip for many messages, where the transport can.
@@ -107,10 +136,12 @@ class CeleryBackend(Backend):
         except (OperationalError, OSError) as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
         except Exception as error:
+            if _is_passing(self.app, error):
+                raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
             raise CannotPublish(reason=f"{type(error).__name__}: {error}") from error
 
     def dispatch_patiently(self, work: Dispatch) -> None:
-        """``dispatch`` from a worker: the tasks are recorded as queued, so their messages must go out."""
+        """``dispatch`` from a worker: the tasks are recorded as queued, so their messages should go out."""
         deadline, delay = time.monotonic() + PUBLISH_PATIENCE, 0.5
         while True:
             try:
@@ -129,3 +160,57 @@ class CeleryBackend(Backend):
             raise ResultBackendRequired(instance_id=instance_id)
         limit = self.setting("jobs_flow_canvas_bytes")
         return canvas.whole(self.app, instance_id, plan, run, limit=limit)
+
+    # -- queues ------------------------------------------------------------------------------
+
+    def lane_of(self, plan: Plan, path: str) -> str:
+        """``<priority>:<queue>`` of the message of a task."""
+        # By identity: plans compare by value, all nodes of them.
+        lanes = vars(plan).get("_celery_lanes")
+        if lanes is None:
+            lanes = vars(plan)["_celery_lanes"] = {}
+        lane: str | None = lanes.get(path)
+        if lane is None:
+            lane = lanes[path] = messages.lane_of(self.app, plan, path)
+        return lane
+
+    def drained(self, lane: str) -> bool:
+        """Whether the queue of a lane is empty, or not there. Messages that a worker has fetched are not in it.
+
+        Raises ``BrokerUnavailable``.
+        """
+        try:
+            with self._connected() as connection, connection.channel() as channel:
+                try:
+                    found = channel.queue_declare(messages.queue_of(lane), passive=True)
+                except (ChannelError, *connection.channel_errors) as error:
+                    if _is_passing(self.app, error):
+                        raise
+                    return True
+                return not found.message_count
+        except Exception as error:
+            raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
+
+    def revoke(self, instance_id: str, run: int, paths: Collection[str]) -> None:
+        """Tell the workers that are there to drop these messages; what does not reach them is refused by the claim."""
+        ids = [message_id(instance_id, path, run) for path in paths]
+        batches: Sequence[Sequence[str]] = [ids[n : n + REVOKE_BATCH] for n in range(0, len(ids), REVOKE_BATCH)]
+        try:
+            with self._connected() as connection:
+                for batch in batches[:REVOKES]:
+                    self.app.control.revoke(list(batch), connection=connection)
+        except Exception as error:
+            logger.warning("%s: the workers were not told of a cancellation: %s", instance_id, type(error).__name__)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """A connection of its own. Raises soon, where Celery's would try for ever."""
+        with self.app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_TIMEOUT)
+            yield connection
+
+
+def _is_passing(app: Celery, error: Exception) -> bool:
+    """Whether a broker's refusal is about now: out of memory, read-only, loading."""
+    text = f"{type(error).__name__}: {error}"
+    return any(word in text for word in ("OOM", "OutOfMemory", "READONLY", "ReadOnly", "LOADING", "BusyLoading"))

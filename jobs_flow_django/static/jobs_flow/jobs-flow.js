@@ -17,13 +17,17 @@
   const VERSION = 1;
   const ENDED = new Set(["ok", "skipped", "failed", "cancelled"]);
   const FINISHED = new Set(["done", "failed", "cancelled"]);
-  const HEADER = ["workflow", "name", "status", "run", "startedAt", "finishedAt", "error"];
+  const ROOT = "#";
+  const HEADER = [
+    ...["workflow", "name", "status", "run", "startedAt", "finishedAt", "error"],
+    ...["paused", "cancelled", "undo"],
+  ];
   const LINES_KEPT = 1000;
 
   /** The state before the first message. */
   const initialState = (id) => ({
     id,
-    /** null until it is known; then inactive, working, done, failed or cancelled. */
+    /** null until it is known; then inactive, working, done, failed or cancelled; deleted once it is gone. */
     status: null,
     workflow: "",
     name: "",
@@ -32,6 +36,12 @@
     finishedAt: null,
     /** {code, message, path?} of the failure of the latest run. */
     error: null,
+    /** No task is started until this is taken back. */
+    paused: false,
+    /** Paths of the run that were asked to stop; "#" is all of it. */
+    cancelled: [],
+    /** wanted, running, done or failed; null when nothing is to be undone. */
+    undo: null,
     /** Nested {name, description, path, children}. */
     tasks: [],
     /** Task records by path. */
@@ -102,6 +112,9 @@
         const notice = { code: message.error.type, message: String(message.error.payload?.message ?? "") };
         const missing = notice.code === "INSTANCE_NOT_FOUND";
         return { ...state, notice, missing, seq: message.seq ?? state.seq };
+      }
+      case "workflowDeleted": {
+        return { ...state, status: "deleted", problem: null, notice: null };
       }
       case "appError": {
         const missing = message.error.code === "INSTANCE_NOT_FOUND";
@@ -206,6 +219,47 @@
     /** Run all tasks; `initialArg` goes to the first. Resolves once the run has been started. */
     executeAll(workflowId, initialArg) {
       return this.#request({ type: "executeAllTasks", workflowId, initialArg });
+    }
+
+    /** Make an instance; resolves to {id}. `options`: data, realm, name, key, execute. */
+    create(workflow, options = {}) {
+      const { data, realm, name, key, execute } = options;
+      return this.#request({ type: "createWorkflowInstance", workflow, data, realm, name, key, execute });
+    }
+
+    /** Run again what has to be: mode "failed", "failed_and_downstream" or "all", or from `taskPath` on. */
+    resume(workflowId, { mode, taskPath } = {}) {
+      return this.#request({ type: "resumeWorkflow", workflowId, mode, taskPath });
+    }
+
+    /** Stop the run, or what of it is at `taskPath` and below; with `undo` what is finished is undone. */
+    cancel(workflowId, { taskPath, undo } = {}) {
+      return this.#request({ type: "cancelWorkflow", workflowId, taskPath, undo });
+    }
+
+    /** Start no further task. */
+    pause(workflowId) {
+      return this.#request({ type: "pauseWorkflow", workflowId });
+    }
+
+    /** Start them again. */
+    unpause(workflowId) {
+      return this.#request({ type: "unpauseWorkflow", workflowId });
+    }
+
+    /** Put the tasks at `taskPath` and below back to inactive. */
+    reset(workflowId, taskPath = ROOT) {
+      return this.#request({ type: "resetWorkflow", workflowId, taskPath });
+    }
+
+    /** Remove the instance with all its records. */
+    destroy(workflowId) {
+      return this.#request({ type: "destroyWorkflow", workflowId });
+    }
+
+    /** Replace the recorded context updaters of a task. */
+    setContextUpdaters(workflowId, taskPath, updaters) {
+      return this.#request({ type: "setContextUpdaters", workflowId, taskPath, updaters });
     }
 
     /** Try again at once, after signing in for example. */
@@ -410,7 +464,17 @@
     },
     /** A task that waits for nothing, because there is no run. */
     idle: "Not run",
-    instance: { inactive: "Not started", working: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" },
+    instance: {
+      inactive: "Not started",
+      working: "Running",
+      paused: "Paused",
+      cancelling: "Cancelling",
+      undoing: "Undoing",
+      done: "Done",
+      failed: "Failed",
+      cancelled: "Cancelled",
+      deleted: "Deleted",
+    },
     connection: { connecting: "Connecting…", reconnecting: "Reconnecting…" },
     errors: {
       lost: { code: "CONNECTION_LOST", message: "The connection was lost before there was an answer." },
@@ -420,6 +484,7 @@
     loading: "Loading…",
     signIn: "Sign in to see this progress.",
     missing: "There is no such workflow, or you may not see it.",
+    deleted: "This workflow has been removed.",
     problem: (message) => `No news for now: ${message}`,
     failed: (name) => `${name} failed`,
     tasks: (ended, total) => `${ended} of ${total} ${total === 1 ? "task" : "tasks"}`,
@@ -459,6 +524,14 @@
   const readable = (name) => {
     const text = name.replace(/[_-]+/g, " ").trim();
     return text && text[0].toUpperCase() + text.slice(1);
+  };
+
+  /** What an instance at work is called: a pause or a cancellation shows before its tasks have ended. */
+  const shownStatus = ({ status, paused, cancelled, undo }) => {
+    if (status !== "working") return status;
+    if (undo === "running") return "undoing";
+    if (cancelled.includes(ROOT)) return "cancelling";
+    return paused ? "paused" : status;
   };
 
   // -- 4 drawing ---------------------------------------------------------------------------------
@@ -768,11 +841,13 @@
       const status = state.status ?? "inactive";
       setText(this.title, title);
       setStatus(this.card, this.icon, status);
-      setText(this.status, state.status ? (words.instance[status] ?? status) : state.missing ? "" : words.loading);
+      const shown = shownStatus(state);
+      setText(this.status, shown ? (words.instance[shown] ?? shown) : state.missing ? "" : words.loading);
       this.badge.hidden = state.missing || connection === "denied";
       const lost = state.status ? connection === "reconnecting" : connection !== "open";
       setText(this.connection, lost ? (words.connection[connection] ?? "") : "");
-      this.card.classList.toggle("stale", lost || Boolean(state.problem));
+      const still = state.status === "working" && state.paused;
+      this.card.classList.toggle("stale", lost || still || Boolean(state.problem));
 
       this.card.classList.toggle("loading", !state.status && !state.missing && connection !== "denied");
       this.bar.element.hidden = state.missing || connection === "denied";
@@ -807,9 +882,10 @@
       return name ? `${words.failed(name)}: ${error.message ?? error.code}` : String(error.message ?? error.code ?? "");
     }
 
-    #notice({ missing, problem, notice }, connection, result) {
+    #notice({ status, missing, problem, notice }, connection, result) {
       if (connection === "denied") return [words.signIn];
       if (missing) return [words.missing];
+      if (status === "deleted") return [words.deleted];
       if (problem) return [words.problem(problem.message), "warning"];
       if (result === "loading") return [words.resultLoading];
       if (result === "failed") return [words.resultFailed, "warning"];
@@ -840,10 +916,11 @@
     #say(title, state, ended) {
       if (!state.status) return;
       const quarter = state.status === "working" ? Math.floor(state.progress * 4) : 4;
-      const said = `${state.run} ${state.status} ${quarter}`;
+      const shown = shownStatus(state);
+      const said = `${state.run} ${shown} ${quarter}`;
       if (said === this.lastSaid) return;
       this.lastSaid = said;
-      const parts = [words.instance[state.status] ?? state.status];
+      const parts = [words.instance[shown] ?? shown];
       if (state.status === "working" && ended) parts.push(words.tasks(ended, state.total));
       this.said.textContent = `${title}: ${parts.join(", ")}`;
     }

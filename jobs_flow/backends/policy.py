@@ -1,0 +1,30 @@
+"""The numbers that decide how patient a durable engine is; a backend reads them from its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long things may take before somebody else takes over."""
+
+    #: Seconds for which a worker that says nothing keeps its tasks. Renewed each third of it.
+    lease: float = 30.0
+    #: Times a task may lose its worker; the next time it fails as ``POISONED``.
+    max_losses: int = 3
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease as storages take it."""
+        return int(self.lease * 1000)
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between renewals."""
+        return self.lease / 3
+
+    @property
+    def grace_ms(self) -> int:
+        """Milliseconds that a message gets to arrive before its watermark counts against it."""
+        return int(min(self.lease, 5.0) * 1000)

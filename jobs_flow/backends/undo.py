@@ -1,0 +1,67 @@
+"""Undoing what a run has done, task by task, the latest first; each step is recorded before the next begins."""
+
+from __future__ import annotations
+
+import logging
+
+from jobs_flow.backends.calling import call
+from jobs_flow.backends.holder import new_token
+from jobs_flow.backends.leases import keeping
+from jobs_flow.backends.perform import ends_the_process, failed
+from jobs_flow.backends.runtime import Runtime
+from jobs_flow.errors import DefinitionChanged
+from jobs_flow.job import Job
+from jobs_flow.storages.records import UndoClaim
+from jobs_flow.workflows import json, paths
+
+logger = logging.getLogger("jobs_flow.engine")
+
+
+def run_undo(runtime: Runtime, instance_id: str, run: int, *, worker: str) -> None:
+    """Call the ``undo`` function of each finished task that has one, until none is left or one fails.
+
+    Delivered twice, the second finds the first at work and returns. A crash leaves a lease that runs out; the
+    function of the task at hand is then called again, so it should be idempotent.
+    """
+    lease = runtime.policy.lease_ms
+    with keeping(runtime, instance_id, paths.ROOT, run):
+        while True:
+            token = new_token()
+            claim = runtime.storage.claim_undo(instance_id, run, token=token, worker=worker, lease=lease)
+            if claim.state != "granted":
+                return
+            error = _undo(runtime, instance_id, run, token, claim)
+            done = runtime.storage.end_undo(instance_id, run, claim.path, token=token, error=error)
+            if done.finished is not None:
+                runtime.listener.run_finished(instance_id, run, done.finished)
+            if not done.more:
+                return
+
+
+def _undo(runtime: Runtime, instance_id: str, run: int, token: str, claim: UndoClaim) -> dict[str, object] | None:
+    """Undo one task; the error to record when it could not be."""
+    header = claim.header or runtime.header(instance_id)
+    try:
+        plan = runtime.plan_of(header)
+        undo = plan.nodes[claim.path].task.undo if claim.path in plan else None
+        if undo is None:
+            raise DefinitionChanged(workflow=header.workflow, instance_id=instance_id, path=claim.path)
+        job = Job(
+            storage=runtime.storage,
+            workflow_id=instance_id,
+            path=claim.path,
+            run=run,
+            token=token,
+            attempt=1,
+            context=dict(header.base_context),
+            reports=False,
+        )
+        result = json.decode(claim.body) if claim.body is not None else None
+        call(undo, result, job)
+    except BaseException as error:
+        if ends_the_process(error):
+            raise
+        logger.warning("%s %s could not be undone: %s", instance_id, claim.path, type(error).__name__)
+        recorded = dict(failed(error).error or {})
+        return {**recorded, "code": "UNDO_FAILED"}
+    return None

@@ -1,0 +1,283 @@
+"""Puts right what nobody else can: what the dead have left, what was lost on the way, what has waited too long.
+
+The storage says what is due (``Storage.due``) and what seems lost (``Storage.overdue``); what to do about it is
+decided here, by the same plan and the same transitions that a step uses. Everything here may be done twice
+or by two processes at once: the storage refuses what does not apply any more.
+
+In each worker a bootstep calls ``sweep``, in one of them at a time (``Storage.elect``).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jobs_flow.backends.base import Backend, Dispatch
+from jobs_flow.backends.perform import cancelled, delay_before
+from jobs_flow.backends.runtime import Runtime
+from jobs_flow.errors import BrokerUnavailable, InstanceNotFound, JobsFlowError, StorageUnavailable
+from jobs_flow.storages.records import Due, Instance, Lane, Loss, Outcome
+from jobs_flow.syncpoints import reach
+from jobs_flow.workflows import context, json
+from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.states import TaskStatus
+
+logger = logging.getLogger("jobs_flow.recovery")
+
+#: Timers handled in one sweep, so that one sweep is soon over.
+TIMERS_A_SWEEP = 1_000
+#: Queued tasks published again at a time.
+BATCH = 200
+#: Seconds between two sweeps while nothing is due: a new timer may come due sooner than any that is known.
+LONGEST_PAUSE = 1.0
+SHORTEST_PAUSE = 0.05
+#: Milliseconds for which a timer that could not be seen to is put off.
+SETBACK = 5_000
+
+WORKER_LOST = {
+    "code": "WORKER_LOST",
+    "type": "WorkerLost",
+    "message": "its worker was killed, or stopped renewing its lease",
+}
+
+
+class Recovery:
+    """See above. Not for several threads at once."""
+
+    def __init__(self, runtime: Runtime, backend: Backend) -> None:
+        self._runtime = runtime
+        self._backend = backend
+        self._lanes_at = 0.0
+        self._handlers: dict[str, Callable[[Due], None]] = {
+            "lease": self._lease,
+            "timeout": self._timeout,
+            "waiting": self._waiting,
+            "retry": self._retry,
+            "failed": self._failed,
+            "ended": self._ended,
+            "ephemeral": self._ephemeral,
+            "undo": self._undo,
+        }
+
+    def sweep(self, *, everything: bool = False) -> int:
+        """See to all that is due; how many things there were.
+
+        Lanes and the index are looked at each few seconds only, or when ``everything`` is asked for. Raises
+        ``StorageUnavailable``; whatever else goes wrong with one thing is logged, and tried again later.
+        """
+        reach("recovery.sweep")
+        done = self._timers()
+        if everything or time.monotonic() >= self._lanes_at:
+            self._lanes_at = time.monotonic() + self._runtime.policy.grace_ms / 1000
+            done += self._lanes()
+            done += self._runtime.listener.catch_up()
+        return done
+
+    def pause(self) -> float:
+        """Seconds until the next sweep is worth while."""
+        due = self._runtime.storage.next_due()
+        return LONGEST_PAUSE if due is None else min(max(due / 1000, SHORTEST_PAUSE), LONGEST_PAUSE)
+
+    # -- what a worker's main process reports of its children ---------------------------------
+
+    def worker_lost(self, instance_id: str, path: str, run: int, token: str) -> None:
+        """The process that held the task under ``token`` (a pattern, usually) is gone."""
+        storage, policy = self._runtime.storage, self._runtime.policy
+        loss = storage.lose(instance_id, path, run, token=token, max_losses=policy.max_losses, error=WORKER_LOST)
+        if loss is Loss.REFUSED:
+            return
+        logger.warning("%s %s run %s lost its worker: %s", instance_id, path, run, loss)
+        reach("recovery.taken", instance_id, path)
+        if loss is Loss.REQUEUED:
+            self._publish(instance_id, run, [path])
+        elif loss is Loss.CANCELLED:
+            self._end(instance_id, path, run, token, cancelled())
+        else:
+            message = f"it lost its worker {policy.max_losses + 1} times, so it is not tried again"
+            self._end(instance_id, path, run, token, _failure("POISONED", "Poisoned", message))
+
+    def ended_by(self, instance_id: str, path: str, run: int, token: str, code: str, kind: str, message: str) -> None:
+        """Something outside the task ended it: it is tried again if its ``retry`` says so, else it has failed."""
+        runtime = self._runtime
+        record = runtime.storage.get_task(instance_id, path)
+        if record is None or record["status"] != TaskStatus.RUNNING or record["run"] != run:
+            return
+        outcome = _failure(code, kind, message)
+        plan = runtime.any_plan(runtime.header(instance_id))
+        retry = plan.nodes[path].task.retry
+        if retry is not None and retry.applies_to(code, kind, record["retries"]):
+            delay = delay_before(retry, record["retries"] + 1)
+            tried = runtime.storage.retry(instance_id, path, run, token=token, outcome=outcome, delay=int(delay * 1000))
+            if tried.recorded:
+                logger.warning("%s %s run %s: %s; it is tried again in %.1f s", instance_id, path, run, code, delay)
+                self._publish(instance_id, run, tried.queued)
+                return
+        self._end(instance_id, path, run, token, outcome)
+
+    def give_up(self, instance_id: str, path: str, run: int, code: str, kind: str, message: str) -> None:
+        """A queued task will never be executed: it has failed."""
+        self._end(instance_id, path, run, None, _failure(code, kind, message))
+
+    # -- timers ------------------------------------------------------------------------------
+
+    def _timers(self) -> int:
+        done = 0
+        while done < TIMERS_A_SWEEP:
+            found = self._runtime.storage.due(BATCH)
+            for due in found:
+                self._see_to(due)
+            done += len(found)
+            if len(found) < BATCH:
+                break
+        return done
+
+    def _see_to(self, due: Due) -> None:
+        try:
+            self._handlers[due.kind](due)
+        except StorageUnavailable:
+            raise
+        except InstanceNotFound:
+            # Deleted meanwhile; its timers go with the next look at what is due.
+            return
+        except Exception as error:
+            code = error.code if isinstance(error, JobsFlowError) else type(error).__name__
+            logger.error("%s %s: its timer %s is put off: %s", due.instance_id, due.path, due.kind, code)
+            logger.debug("the timer's error", exc_info=error)
+            self._runtime.storage.postpone(due, SETBACK)
+
+    def _lease(self, due: Due) -> None:
+        if due.token is not None:
+            self.worker_lost(due.instance_id, due.path, due.run, due.token)
+
+    def _timeout(self, due: Due) -> None:
+        if due.token is not None:
+            limit = self._node_option(due, "timeout")
+            message = f"it ran for longer than its timeout{_seconds(limit)}"
+            self.ended_by(due.instance_id, due.path, due.run, due.token, "TIMEOUT", "TimeoutError", message)
+
+    def _waiting(self, due: Due) -> None:
+        limit = self._node_option(due, "queue_timeout")
+        message = f"no worker took it within its queue timeout{_seconds(limit)}"
+        self.give_up(due.instance_id, due.path, due.run, "QUEUE_TIMEOUT", "QueueTimeout", message)
+
+    def _retry(self, due: Due) -> None:
+        if self._runtime.storage.release(due.instance_id, due.path, due.run):
+            self._publish(due.instance_id, due.run, [due.path])
+
+    def _failed(self, due: Due) -> None:
+        record = self._runtime.storage.get_task(due.instance_id, due.path) or {}
+        self._runtime.listener.task_failed(due.instance_id, due.path, due.run, dict(record.get("error") or {}))
+
+    def _ended(self, due: Due) -> None:
+        run, _, status = due.detail.partition(" ")
+        if not self._runtime.listener.run_finished(due.instance_id, int(run), status):
+            self._runtime.storage.postpone(due, SETBACK)
+
+    def _ephemeral(self, due: Due) -> None:
+        if self._runtime.header(due.instance_id).undo in ("wanted", "running"):
+            self._runtime.storage.postpone(due, SETBACK)
+            return
+        self._runtime.listener.outlived(due.instance_id)
+        self._runtime.storage.settle(due)
+
+    def _undo(self, due: Due) -> None:
+        # First, so that a broker that is away does not have it published at each sweep.
+        self._runtime.storage.postpone(due, self._runtime.policy.lease_ms)
+        self._backend.dispatch_undo(due.instance_id, due.run)
+
+    def _node_option(self, due: Due, name: str) -> float | None:
+        plan = self._runtime.any_plan(self._runtime.header(due.instance_id))
+        value: float | None = getattr(plan.nodes[due.path].task, name) if due.path in plan else None
+        return value
+
+    # -- lanes -------------------------------------------------------------------------------
+
+    def _lanes(self) -> int:
+        done = 0
+        for lane in self._runtime.storage.lanes():
+            try:
+                done += self._lane(lane)
+            except BrokerUnavailable as error:
+                logger.warning("the broker is away, so lost messages are not looked for: %s", error.code)
+                break
+        return done
+
+    def _lane(self, lane: Lane) -> int:
+        storage, grace = self._runtime.storage, self._runtime.policy.grace_ms
+        passed = lane.oldest is not None and lane.oldest < lane.mark
+        # The broker is asked only where the watermark says nothing.
+        lost = storage.overdue(lane.name, grace=grace, drained=False, limit=BATCH) if passed else []
+        if not lost and lane.length and self._backend.drained(lane.name):
+            lost = storage.overdue(lane.name, grace=grace, drained=True, limit=BATCH)
+        runs: dict[tuple[str, int], list[str]] = defaultdict(list)
+        for queued in lost:
+            runs[queued.instance_id, queued.run].append(queued.path)
+        for (instance_id, run), paths in runs.items():
+            logger.warning("%s run %s: %d lost messages are published again", instance_id, run, len(paths))
+            try:
+                self._publish(instance_id, run, paths)
+            except InstanceNotFound:
+                continue
+        return len(lost)
+
+    # -- doing it ----------------------------------------------------------------------------
+
+    def _publish(self, instance_id: str, run: int, paths: Sequence[str]) -> None:
+        """Publish queued tasks. What cannot be published now stands in its lane, and is found there again."""
+        if not paths:
+            return
+        reach("recovery.publish", instance_id, *paths)
+        plan = self._runtime.any_plan(self._runtime.header(instance_id))
+        try:
+            self._backend.dispatch(Dispatch(instance_id, run, plan, [path for path in paths if path in plan]))
+        except BrokerUnavailable as error:
+            logger.warning("%s run %s: %d tasks stay queued: %s", instance_id, run, len(paths), error.code)
+        except JobsFlowError as error:
+            # Trying again would not change it.
+            for path in paths:
+                self.give_up(instance_id, path, run, error.code, type(error).__name__, error.message)
+
+    def _end(self, instance_id: str, path: str, run: int, token: str | None, outcome: Outcome) -> None:
+        runtime = self._runtime
+        header = runtime.header(instance_id)
+        plan = runtime.any_plan(header)
+        if path not in plan:
+            return
+        if outcome.status == TaskStatus.FAILED and plan.nodes[path].task.on_failure == "continue":
+            outcome = self._tolerated(header, plan, path, outcome)
+        flow = runtime.flow(plan, path, outcome.status)
+        completed = runtime.storage.complete(instance_id, path, run, token=token, outcome=outcome, flow=flow)
+        if not completed.recorded:
+            return
+        logger.warning("%s %s run %s: %s", instance_id, path, run, (outcome.error or {}).get("code"))
+        runtime.report(instance_id, path, run, outcome, completed)
+        self._publish(instance_id, run, completed.queued)
+
+    def _tolerated(self, header: Instance, plan: Plan, path: str, outcome: Outcome) -> Outcome:
+        """The outcome as its step would have recorded it: it hands on what the task was given."""
+        handed = self._runtime.storage.get_inputs(header.id, context.inputs(plan, path))
+        try:
+            given = context.build(plan, path, handed, base_context=header.base_context, explicit=None)
+        except Exception:
+            return Outcome(outcome.status, error=outcome.error, tolerated=True)
+        return Outcome(
+            outcome.status,
+            body=json.encode((outcome.error or {}).get("message")),
+            error=outcome.error,
+            argument=given.argument_record,
+            context=given.context_record,
+            source=given.source if given.source is not None else path,
+            tolerated=True,
+        )
+
+
+def _failure(code: str, kind: str, message: str) -> Outcome:
+    error: dict[str, Any] = {"code": code, "type": kind, "message": message}
+    return Outcome(TaskStatus.FAILED, body=json.encode(message), error=error)
+
+
+def _seconds(limit: float | None) -> str:
+    return "" if limit is None else f" of {limit:g} s"
