@@ -21,6 +21,7 @@ from jobs_flow.errors import CanvasTooLarge, DefinitionError, ExecutionFailed, R
 from jobs_flow.ids import new_instance_id
 from jobs_flow.workflows.definition import Workflow
 from jobs_flow.workflows.plan import Plan
+from tests.support.eventually import eventually
 from tests.support.meter import Meter
 from tests.support.processes import Worker
 from tests.support.servers import Valkey
@@ -198,3 +199,51 @@ def test_messages_carry_id_path_and_run_only(engine: ModuleType) -> None:
     assert (args, kwargs) == ([id, "#.a", 1], {})
     assert b"s3cret" not in message
     assert b"s3cret" not in base64.b64decode(envelope["body"])
+
+
+class TestCanvasThatWaits:
+    """The end of a message is the end of its task for Celery, so a message stays until its task has ended."""
+
+    @pytest.mark.parametrize("delay", [0, 1.5])
+    def test_retries_do_not_count_a_chord_down(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Any, delay: float
+    ) -> None:
+        start_engine(env={"ENGINE_LEASE": "3"})
+        data = {"calls": str(tmp_path / "calls"), "failures": 2, "delay": delay}
+        id = engine.jobs.create_workflow_instance("flaky", data)
+        after = chain(engine.jobs.canvas(id), engine.note.s()).apply_async().get(timeout=40)
+        assert after == {"x": 3, "y": "y"}
+        records = engine.jobs.get_tasks_statuses(id)
+        assert {path: record["status"] for path, record in records.items()} == dict.fromkeys(records, "ok")
+        assert [records[path]["retries"] for path in ("#.a", "#.p.x", "#.p.y")] == [2, 2, 0]
+
+    def test_a_killed_child_does_not_break_it(self, engine: ModuleType, start_engine: Start, tmp_path: Any) -> None:
+        start_engine()
+        data = {"calls": str(tmp_path / "calls"), "deaths": 1}
+        id = engine.jobs.create_workflow_instance("deadly", data)
+        engine.jobs.canvas(id).apply_async()
+        assert engine.jobs.wait(id, 30) == 2
+
+    def test_a_paused_one_goes_on(self, engine: ModuleType, start_engine: Start, tmp_path: Any) -> None:
+        start_engine()
+        data = {"calls": str(tmp_path / "calls"), "gate": str(tmp_path / "gate")}
+        id = engine.jobs.create_workflow_instance("gated", data)
+        result = engine.jobs.canvas(id).apply_async()
+        eventually(lambda: engine.jobs.get_tasks_statuses(id)["#.a"]["status"] == "running")
+        engine.jobs.pause(id)
+        (tmp_path / "gate").touch()
+        eventually(lambda: engine.jobs.get_tasks_statuses(id)["#.b"]["status"] == "queued")
+        engine.jobs.unpause(id)
+        assert result.get(timeout=30) == 1
+
+    def test_a_cancelled_one_fails(self, engine: ModuleType, start_engine: Start, tmp_path: Any) -> None:
+        start_engine()
+        data = {"calls": str(tmp_path / "calls"), "gate": str(tmp_path / "gate")}
+        id = engine.jobs.create_workflow_instance("gated", data)
+        result = engine.jobs.canvas(id).apply_async()
+        eventually(lambda: engine.jobs.get_tasks_statuses(id)["#.a"]["status"] == "running")
+        engine.jobs.cancel(id)
+        (tmp_path / "gate").touch()
+        with pytest.raises(ExecutionFailed):
+            result.get(timeout=30)
+        assert engine.jobs.get_workflow(id)["status"] == "cancelled"

@@ -116,9 +116,9 @@ class TestPartialRuns:
         assert sorted(first) == ["#.a", "#.b", "#.b.x", "#.b.y", "#.c"]
         for start, expected in (
             (lambda: engine.jobs.execute_one_task(id, "#.b.x"), {"#.b.x"}),
-            (lambda: engine.jobs.execute_one_task(id, "#.a"), {"#.a"}),
             (lambda: engine.jobs.execute_all_tasks(id, from_path="#.b.y"), {"#.b.y", "#.c"}),
             (lambda: engine.jobs.execute_all_tasks(id, from_path="#.b"), {"#.b", "#.b.x", "#.b.y", "#.c"}),
+            (lambda: engine.jobs.execute_one_task(id, "#.a"), {"#.a"}),
         ):
             calls.write_text("")
             start().wait(30)
@@ -176,8 +176,9 @@ class TestDeaths:
     @pytest.mark.parametrize(
         ("how", "code"),
         [
-            ("sigkill", "WORKER_LOST"),
+            ("sigkill", "POISONED"),
             ("hard", "TIME_LIMIT"),
+            ("timeout", "TIMEOUT"),
             ("soft", "EXECUTION_FAILED"),
             ("exit", "EXECUTION_FAILED"),
             ("memory", "EXECUTION_FAILED"),
@@ -194,6 +195,13 @@ class TestDeaths:
         again = engine.jobs.create_workflow_instance("skipped_block", execute=True)
         assert engine.jobs.wait(again, 30) == [1]
         assert worker.running
+
+    def test_a_timeout_in_a_pool_that_cannot_kill(self, engine: ModuleType, start_engine: Start) -> None:
+        start_engine(pool="threads", concurrency=2)
+        id = engine.jobs.create_workflow_instance("deaths", "timeout", execute=True)
+        with pytest.raises(ExecutionFailed, match="timeout of 1 s"):
+            engine.jobs.wait(id, 20)
+        assert engine.jobs.get_task(id, "#.a")["error"]["code"] == "TIMEOUT"
 
     def test_a_revoked_message_is_recorded_as_cancelled(self, engine: ModuleType, start_engine: Start) -> None:
         start_engine(name="revoker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,9 +17,10 @@ import redis
 from jobs_flow.errors import ConfigurationError, InstanceNotFound, InvalidArgument, StorageUnavailable, TooLarge
 from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
+from jobs_flow.storages.records import Grip, Loss, NewInstance, Queued, RunSelection
 from jobs_flow.storages.redis import RedisStorage
 from jobs_flow.storages.redis_live import RedisSubscription
-from tests.conformance.scenario import Scenario, failed, ok, task
+from tests.conformance.scenario import LEASE, Scenario, failed, ok, pass_time, task
 from tests.support.eventually import eventually
 from tests.support.servers import Valkey
 
@@ -39,20 +41,42 @@ def storage(valkey: Valkey) -> Iterator[RedisStorage]:
     made.close()
 
 
-def transitions(storage: Storage, scenario: Scenario) -> list[Callable[[], Any]]:
-    """Each call that writes, in an order in which all succeed."""
+def transitions(storage: Storage, scenario: Scenario) -> list[tuple[Callable[[], Any], int]]:
+    """Each call that writes, in an order in which all succeed, with the number of events it makes."""
     held = {"token": "token"}
+    new = dataclasses.replace(scenario.new, data="other")
     return [
-        lambda: Scenario(storage, task("a")),
-        scenario.start,
-        lambda: storage.revert_run(scenario.id, 1, {"code": "X", "message": "x"}),
-        scenario.start,
-        lambda: scenario.claim("#.a"),
-        lambda: storage.set_progress(scenario.id, "#.a", 2, value=0.5, text="half", **held),
-        lambda: storage.append_logs(scenario.id, "#.a", 2, lines=["line"], **held),
-        lambda: storage.add_event(scenario.id, {"error": {}}),
-        lambda: scenario.complete("#.a", ok("#.a", 1)),
+        (scenario.start, 1),
+        (lambda: storage.revert_run(scenario.id, 1, {"code": "X", "message": "x"}), 1),
+        (scenario.start, 1),
+        (lambda: scenario.claim("#.a", timeout=LEASE), 1),
+        (lambda: storage.set_progress(scenario.id, "#.a", 2, value=0.5, text="half", **held), 1),
+        (lambda: storage.append_logs(scenario.id, "#.a", 2, lines=["line"], **held), 1),
+        (lambda: storage.add_event(scenario.id, {"error": {}}), 1),
+        (lambda: scenario.renew("#.a"), 0),
+        (lambda: scenario.retry("#.a", delay=LEASE), 1),
+        (lambda: storage.release(scenario.id, "#.a", 2), 1),
+        (lambda: scenario.claim("#.a"), 1),
+        (lambda: scenario.lose("#.a") is Loss.REQUEUED, 1),
+        (lambda: scenario.claim("#.a"), 1),
+        (lambda: storage.pause(scenario.id, True), 1),
+        (lambda: storage.cancel(scenario.id, "#.nobody", undo=True), 1),
+        (lambda: scenario.complete("#.a", ok("#.a", 1)), 1),
+        (lambda: storage.set_updaters(scenario.id, "#.a", '[{"$unset": "a"}]'), 1),
+        (lambda: storage.begin_undo(scenario.id, ["#.a"]), 1),
+        (lambda: storage.claim_undo(scenario.id, 3, token="token", worker="worker", lease=LEASE), 1),
+        (lambda: storage.end_undo(scenario.id, 3, "#.a", token="token", error=None), 1),
+        (lambda: storage.reset(scenario.id, ["#.a"]), 1),
+        (lambda: storage.update_instance(new, revision=1), 1),
+        (lambda: storage.elect("recovery", "holder", LEASE), 0),
     ]
+
+
+def everything(storage: RedisStorage, scenario: Scenario) -> Any:
+    """All that is readable of an instance."""
+    tasks = {path: storage.get_task(scenario.id, path) for path in scenario.plan.nodes}
+    attempts = {path: storage.get_attempts(scenario.id, path) for path in scenario.plan.nodes}
+    return scenario.snapshot, tasks, attempts, storage.lanes(), storage.get_logs(scenario.id, list(scenario.plan.nodes))
 
 
 class TestUnavailable:
@@ -61,16 +85,34 @@ class TestUnavailable:
     ) -> None:
         scenario = Scenario(storage, task("a"))
         admin.config_set("maxmemory-policy", "noeviction")
-        for transition in transitions(storage, scenario):
-            if transition != scenario.start:  # which first frees what it resets, and is let through
-                before = scenario.snapshot
-                admin.config_set("maxmemory", 1)
-                with pytest.raises(StorageUnavailable, match="OutOfMemoryError"):
-                    transition()
-                assert scenario.snapshot == before
-                admin.config_set("maxmemory", 0)
-            assert transition()
-        assert scenario.instance.status == "done"
+        for number, (transition, events) in enumerate(transitions(storage, scenario)):
+            before = everything(storage, scenario), admin.zrange("workflowTimers", 0, -1, withscores=True)
+            admin.config_set("maxmemory", 1)
+            with pytest.raises(StorageUnavailable, match="OutOfMemoryError"):
+                transition()
+            after = everything(storage, scenario), admin.zrange("workflowTimers", 0, -1, withscores=True)
+            assert after == before, number
+            admin.config_set("maxmemory", 0)
+            assert transition(), number
+            assert scenario.instance.seq == before[0][0].seq + events, number
+        admin.config_set("maxmemory", 1)
+        with pytest.raises(StorageUnavailable, match="OutOfMemoryError"):
+            Scenario(storage, task("a"), instance_id="i")
+        # What frees memory goes on without any.
+        assert storage.delete_instance(scenario.id)
+        admin.config_set("maxmemory", 0)
+        assert storage.list_ids() == []
+        assert Scenario(storage, task("a"), instance_id="i").start().run == 1
+
+    def test_scripts_that_the_server_lost_are_loaded_again(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        scenario = Scenario(storage, task("a"))
+        for number, (transition, _) in enumerate(transitions(storage, scenario)):
+            admin.script_flush()
+            assert transition(), number
+        admin.script_flush()
+        assert (storage.due(), storage.lanes(), storage.overdue("", grace=0, drained=True)) == ([], [], [])
+        admin.script_flush()
+        assert storage.delete_instance(scenario.id)
 
     @pytest.mark.parametrize(
         ("refuse", "serve"),
@@ -204,6 +246,134 @@ class TestAddress:
         assert "prefix" not in RedisStorage("redis://host?prefix=p:&db=3").url
 
 
+class TestRestart:
+    def test_timers_and_lanes_outlive_the_server(self, start_valkey: Callable[..., Valkey]) -> None:
+        server = start_valkey(config={"appendonly": "yes", "appendfsync": "always"})
+        storage = RedisStorage(server.url)
+        scenario = Scenario(storage, task("a", task("b"), task("c")), task("d"), key="k")
+        scenario.start()
+        scenario.do("#.a")
+        scenario.claim("#.a.b", "token b")
+        scenario.retry("#.a.b", delay=LEASE, token="token b")
+        scenario.claim("#.a.c", "token c", lease=0)
+        pass_time()
+        server.kill()
+        with pytest.raises(StorageUnavailable):
+            scenario.complete("#.a.c", ok("#.a.c"), "token c")
+        server.start()
+        assert scenario.kinds() == {("lease", "#.a.c")}
+        assert scenario.lose("#.a.c", "token c") is Loss.REQUEUED
+        pass_time()
+        assert storage.overdue("", grace=0, drained=True) == [Queued(scenario.id, "#.a.c", 1)]
+        assert storage.release(scenario.id, "#.a.b", 1)
+        assert scenario.claim("#.a.b").retries == 1
+        assert scenario.complete("#.a.b", ok("#.a.b")).queued == ()
+        scenario.do("#.a.c")
+        assert scenario.do("#.d").finished == "done"
+        assert [attempt["status"] for attempt in scenario.attempts("#.a.c")] == ["lost"]
+        assert storage.find_key("scenario", "k") == scenario.id
+        assert [event.seq for event in scenario.events()] == list(range(1, scenario.instance.seq + 1))
+        storage.close()
+
+
+class TestLanes:
+    def test_healthy_tasks_are_not_even_read(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        paths = tuple(f"#.{number}" for number in range(10_000))
+        storage.create_instance(NewInstance("i", "w", {}, {}, "", [], paths))
+        storage.start_run("i", RunSelection(paths=paths, heads=paths, joins={}, lane="celery"))
+        options: dict[str, Any] = {"token": "t", "worker": "w", "revision": 1, "inputs": (), "lease": LEASE}
+        assert storage.claim("i", "#.5000", 1, **options).state == "granted"
+        pass_time()
+        assert storage.lanes()[0].length == 9_999
+        storage.overdue("celery", grace=0, drained=False)
+        admin.config_resetstat()
+        assert storage.overdue("celery", grace=0, drained=False) == []
+        counts = {name: stats["calls"] for name, stats in admin.info("commandstats").items()}
+        assert "cmdstat_hmget" not in counts
+        assert sum(calls for name, calls in counts.items() if name.startswith("cmdstat_z")) <= 4
+
+    def test_each_call_reads_what_it_gives(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        paths = tuple(f"#.{number}" for number in range(1_000))
+        storage.create_instance(NewInstance("i", "w", {}, {}, "", [], paths))
+        storage.start_run("i", RunSelection(paths=paths, heads=paths, joins={}, lane="celery"))
+        pass_time()
+        admin.config_resetstat()
+        first = storage.overdue("celery", grace=1, drained=True, limit=10)
+        assert len(first) == 10
+        assert admin.info("commandstats")["cmdstat_hmget"]["calls"] <= 2 * 10
+        given = storage.overdue("celery", grace=1, drained=True, limit=2_000)
+        assert len({queued.path for queued in first} | {queued.path for queued in given}) == 1_000
+
+    def test_a_claim_takes_it_out_of_wherever_it_waits(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        scenario = Scenario(storage, task("a"))
+        scenario.start()
+        pass_time()
+        assert storage.overdue("", grace=0, drained=True) == [Queued(scenario.id, "#.a", 1)]
+        assert (admin.zcard("workflowLane_"), admin.zcard("workflowLaneLater_")) == (0, 1)
+        assert storage.lanes()[0].length == 1
+        scenario.claim("#.a")
+        assert (admin.zcard("workflowLane_"), admin.zcard("workflowLaneLater_")) == (0, 0)
+        assert storage.lanes() == []
+
+
+class TestDeleted:
+    def test_nothing_is_left_of_it(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        kept = Scenario(storage, task("a"), realm="r")
+        before = set(admin.keys())
+        scenario = Scenario(storage, task("a", task("b")), task("c"), realm="r", key="k", ephemeral=True)
+        for transition, _ in transitions(storage, Scenario(storage, task("a"), instance_id="i")):
+            assert transition()
+        scenario.start()
+        scenario.do("#.a", ok("#.a", 1, updaters='[{"$unset": "x"}]', logs=["line"]))
+        scenario.claim("#.a.b")
+        scenario.retry("#.a.b", delay=LEASE)
+        assert storage.delete_instance(scenario.id)
+        assert storage.delete_instance("i")
+        # The last event and the last header, for who asks again.
+        left = {key for key in set(admin.keys()) - before if admin.pttl(key) < 0}
+        assert left == {b"workflowLanes"}
+        assert admin.zrange("workflowTimers", 0, -1) == []
+        assert storage.list_ids(realm="r") == [kept.id]
+
+    def test_nothing_is_written_to_it(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        scenario = Scenario(storage, task("a"))
+        scenario.start()
+        calls = transitions(storage, scenario)
+        storage.delete_instance(scenario.id)
+        before = sorted(admin.keys())
+        for transition, _ in calls[:-1]:
+            with contextlib.suppress(InstanceNotFound):
+                transition()
+        assert sorted(admin.keys()) == before
+
+    def test_another_of_the_same_id_begins_anew(self, storage: RedisStorage) -> None:
+        scenario = Scenario(storage, task("a"), instance_id="i")
+        scenario.start()
+        storage.delete_instance("i")
+        again = Scenario(storage, task("a"), instance_id="i")
+        assert [event.seq for event in again.events()] == [1]
+        again.start()
+        assert again.do("#.a").finished == "done"
+
+
+class TestOfAnEarlierVersion:
+    """Instances that were written before there were keys, lanes and timers."""
+
+    def test_goes_on(self, admin: redis.Redis, storage: RedisStorage) -> None:
+        scenario = Scenario(storage, task("a"), task("b"))
+        scenario.start()
+        admin.hdel(f"workflow_{scenario.id}", "key", "paused", "cancelled", "undo")
+        admin.hdel(f"workflowTask_{scenario.id}_#.a", "lane", "publishedAt", "waitTimeout")
+        admin.delete("workflowLanes", "workflowLane_", "workflowTimers")
+        header = scenario.instance
+        assert (header.key, header.paused, header.cancelled, header.undo) == (None, False, (), None)
+        assert scenario.claim("#.a").state == "granted"
+        assert scenario.lose("#.a") is Loss.REQUEUED
+        scenario.do("#.a")
+        assert scenario.do("#.b").finished == "done"
+        assert storage.delete_instance(scenario.id)
+
+
 class TestWaiting:
     def test_longer_than_the_time_limit_of_the_socket(self, valkey: Valkey) -> None:
         storage = RedisStorage(f"{valkey.url}?socket_timeout=0.3")
@@ -251,8 +421,8 @@ class TestHalfASurrogatePair:
             scenario.start()
         assert scenario.claim("#.a").state == "gone"
         assert not scenario.complete("#.a", ok("#.a")).recorded
-        assert not storage.append_logs(HALF, "#.a", 1, token="token", lines=["x"])
-        assert not storage.set_progress(HALF, "#.a", 1, token="token", value=0.5, text=None)
+        assert storage.append_logs(HALF, "#.a", 1, token="token", lines=["x"]) is Grip.LOST
+        assert storage.set_progress(HALF, "#.a", 1, token="token", value=0.5, text=None) is Grip.LOST
         assert not storage.revert_run(HALF, 1, {})
         assert storage.add_event(HALF, {}) is None
         assert storage.list_ids() == [real]

@@ -12,13 +12,21 @@ from typing import Any
 
 from celery import Celery
 
-from jobs_flow import Job, Jobs, Task, workflow
+from jobs_flow import Job, Jobs, Retry, Task, workflow
+from jobs_flow.backends.celery import guards
+
+if "ENGINE_UNGUARDED" in os.environ:
+    guards.install = lambda: None
 
 URLS = {"broker": os.environ["ENGINE_BROKER"], "backend": os.environ.get("ENGINE_RESULTS")}
 
 app = Celery("engine", **URLS, set_as_current=False)
 app.conf.task_routes = {"tests.integration.apps.engine.elsewhere": {"queue": "elsewhere"}}
 app.conf.task_create_missing_queues = "ENGINE_NO_QUEUES" not in os.environ
+# Short, so that tests see what happens when it has passed.
+app.conf.jobs_flow_lease = float(os.environ.get("ENGINE_LEASE", "30"))
+app.conf.jobs_flow_max_losses = int(os.environ.get("ENGINE_MAX_LOSSES", "3"))
+app.conf.jobs_flow_recovery = "ENGINE_NO_RECOVERY" not in os.environ
 jobs = Jobs(app, storage=os.environ["ENGINE_STORAGE"])
 
 
@@ -35,6 +43,29 @@ def elsewhere(res: Any) -> str:
 @app.task(shared=False)
 def note(word: Any) -> Any:
     return word
+
+
+class Flaky(Exception):
+    """What a task of a test is tried again for."""
+
+
+@app.task(bind=True, shared=False, max_retries=2, default_retry_delay=0.1)
+def tries(self: Any, word: Any) -> list[Any]:
+    """Retries itself until the second retry."""
+    self.update_state(state="TRYING", meta={"current": self.request.retries, "total": 2})
+    if self.request.retries < 2:
+        raise self.retry(exc=Flaky("not yet"))
+    return [self.request.retries, self.request.id]
+
+
+@app.task(bind=True, shared=False, max_retries=1, default_retry_delay=0)
+def gives_up(self: Any, word: Any) -> None:
+    raise self.retry(exc=Flaky("never"))
+
+
+@app.task(shared=False, autoretry_for=(Flaky,), max_retries=1, retry_backoff=False, default_retry_delay=0)
+def retried_for(word: Any) -> None:
+    raise Flaky("each time")
 
 
 def fails(res: Any) -> None:
@@ -120,6 +151,7 @@ def deaths(data: str) -> list[Task]:
         "exit": Task("a", lambda: sys.exit(3)),
         "memory": Task("a", lambda: [0] * (1 << 62)),
         "not_json": Task("a", lambda: {"when": object()}),
+        "timeout": Task("a", lambda: time.sleep(60), timeout=1),
     }
     return [how[data], Task("b", lambda: None)]
 
@@ -160,3 +192,79 @@ def waits(data: Any) -> list[Task]:
         return "done"
 
     return [Task("a", wait), Task("b", lambda res: res)]
+
+
+def count_call(file: str) -> int:
+    """How many calls there were, with this one."""
+    with Path(file).open("a", encoding="utf-8") as calls:
+        calls.write(f"{os.getpid()}\n")
+    return len(Path(file).read_text(encoding="utf-8").split())
+
+
+@workflow("deadly")
+def deadly(data: dict[str, Any]) -> list[Task]:
+    """A task that kills its process the first ``deaths`` times, then one that says how often it was called."""
+
+    def die() -> int:
+        calls = count_call(data["calls"])
+        if calls <= data["deaths"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return calls
+
+    return [Task("a", die), Task("b", lambda res: res)]
+
+
+@workflow("long")
+def long(data: dict[str, Any]) -> list[Task]:
+    """A task that keeps its process busy, or asleep, for ``seconds``; it counts its calls."""
+
+    def work() -> int:
+        calls = count_call(data["calls"])
+        end = time.monotonic() + data["seconds"]
+        while time.monotonic() < end:
+            if not data.get("busy"):
+                time.sleep(0.05)
+        return calls
+
+    return [Task("a", work), Task("b", lambda res: res)]
+
+
+@workflow("gated")
+def gated(data: dict[str, Any]) -> list[Task]:
+    """A task that waits for the file ``gate`` the first time, and not again."""
+
+    def wait() -> int:
+        calls = count_call(data["calls"])
+        while calls == 1 and not Path(data["gate"]).exists():
+            time.sleep(0.02)
+        return calls
+
+    return [Task("a", wait), Task("b", lambda res: res)]
+
+
+@workflow("existing")
+def existing(data: str) -> list[Task]:
+    """An existing Celery task that retries itself in one of the ways that Celery has."""
+    task = {"tries": tries, "gives_up": gives_up, "retried_for": retried_for}[data]
+    return [Task("a", lambda: "word"), Task("b", task), Task("c", lambda res: res)]
+
+
+@workflow("flaky")
+def flaky(data: dict[str, Any]) -> list[Task]:
+    """A task that fails ``failures`` times, in a block and as a root, and is tried again after ``delay``."""
+
+    def work(name: str) -> Any:
+        def run() -> int:
+            calls = count_call(f"{data['calls']}{name}")
+            if calls <= data["failures"]:
+                raise Flaky(name)
+            return calls
+
+        return run
+
+    retry = Retry(max=5, backoff=data["delay"], jitter=0)
+    return [
+        Task("a", work("a"), retry=retry),
+        Task("p", lambda: 0, subtasks=[Task("x", work("x"), retry=retry), Task("y", lambda: "y")]),
+        Task("c", lambda res: res),
+    ]

@@ -1,0 +1,163 @@
+"""Tasks longer than their lease, workers that die or stand still: each task ends, and is recorded once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.eventually import eventually
+from tests.support.processes import Worker
+
+Start = Callable[..., Worker]
+
+LEASE = 1.5
+ENV = {"ENGINE_LEASE": str(LEASE)}
+
+POOLS = [
+    pytest.param({"pool": "prefork", "concurrency": 2}, True, id="prefork"),
+    pytest.param({"pool": "threads", "concurrency": 2}, False, id="threads"),
+    pytest.param({"pool": "solo"}, False, id="solo"),
+    pytest.param({"pool": "gevent", "concurrency": 5}, False, id="gevent"),
+]
+
+
+def calls(file: Path) -> list[int]:
+    """The process of each call."""
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def status(engine: ModuleType, id: str, path: str = "#.a") -> str:
+    found: str = engine.jobs.get_tasks_statuses(id)[path]["status"]
+    return found
+
+
+class TestLongTasks:
+    @pytest.mark.parametrize(("options", "busy"), POOLS)
+    def test_a_task_longer_than_its_lease_is_executed_once(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path, options: dict[str, Any], busy: bool
+    ) -> None:
+        """Another worker runs the recovery, and would take it."""
+        start_engine(env=ENV, name="other", queues="nothing", concurrency=1)
+        start_engine(env=ENV, **options)
+        data = {"calls": str(tmp_path / "calls"), "seconds": 3 * LEASE, "busy": busy}
+        id = engine.jobs.create_workflow_instance("long", data, execute=True)
+        assert engine.jobs.wait(id, 30) == 1
+        record = engine.jobs.get_tasks_statuses(id)["#.a"]
+        assert (record["attempt"], record["losses"]) == (1, 0)
+        assert len(calls(tmp_path / "calls")) == 1
+
+    def test_leases_are_renewed_while_a_worker_shuts_down(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path
+    ) -> None:
+        start_engine(env=ENV, name="other", queues="nothing")
+        worker = start_engine(env=ENV, queues="celery")
+        data = {"calls": str(tmp_path / "calls"), "seconds": 3 * LEASE, "busy": True}
+        id = engine.jobs.create_workflow_instance("long", data, execute=True)
+        eventually(lambda: status(engine, id) == "running")
+        assert worker.terminate(30) == 0
+        record = engine.jobs.get_tasks_statuses(id)["#.a"]
+        assert (record["status"], record["attempt"]) == ("ok", 1)
+
+
+class TestDeadWorkers:
+    def test_a_killed_child_loses_nothing(self, engine: ModuleType, start_engine: Start, tmp_path: Path) -> None:
+        """With the usual lease: the main process tells at once."""
+        worker = start_engine()
+        data = {"calls": str(tmp_path / "calls"), "deaths": 2}
+        id = engine.jobs.create_workflow_instance("deadly", data, execute=True)
+        assert engine.jobs.wait(id, 25) == 3
+        record = engine.jobs.get_tasks_statuses(id)["#.a"]
+        assert (record["losses"], record["attempt"]) == (2, 3)
+        attempts = engine.jobs.get_attempts(id, "#.a")
+        assert [(kept["status"], kept["error"]["code"]) for kept in attempts] == [("lost", "WORKER_LOST")] * 2
+        assert len(set(calls(tmp_path / "calls"))) == 3
+        assert worker.running
+
+    def test_a_task_that_kills_its_process_again_and_again_is_poisoned(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path
+    ) -> None:
+        start_engine(env={"ENGINE_MAX_LOSSES": "1"})
+        data = {"calls": str(tmp_path / "calls"), "deaths": 99}
+        id = engine.jobs.create_workflow_instance("deadly", data, execute=True)
+        eventually(lambda: engine.jobs.get_workflow(id)["status"] == "failed", 25)
+        assert engine.jobs.get_workflow(id)["error"]["code"] == "POISONED"
+        assert len(calls(tmp_path / "calls")) == 2
+        assert status(engine, id, "#.b") == "inactive"
+
+    def test_a_killed_main_process_is_taken_over_from(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path
+    ) -> None:
+        worker = start_engine(env=ENV)
+        data = {"calls": str(tmp_path / "calls"), "gate": str(tmp_path / "gate")}
+        id = engine.jobs.create_workflow_instance("gated", data, execute=True)
+        eventually(lambda: len(calls(tmp_path / "calls")) == 1)
+        start_engine(env=ENV)
+        worker.end()
+        killed = time.monotonic()
+        assert engine.jobs.wait(id, 30) == 2
+        # The lease, the pause of a worker that is not elected, and the work itself.
+        assert time.monotonic() - killed < LEASE + LEASE / 3 + 2
+        assert engine.jobs.get_tasks_statuses(id)["#.a"]["losses"] == 1
+
+    def test_a_worker_that_stood_still_past_its_lease_records_nothing(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path
+    ) -> None:
+        worker = start_engine(env=ENV, concurrency=1)
+        data = {"calls": str(tmp_path / "calls"), "gate": str(tmp_path / "gate")}
+        id = engine.jobs.create_workflow_instance("gated", data, execute=True)
+        (zombie,) = eventually(lambda: calls(tmp_path / "calls"))
+        worker.send(signal.SIGSTOP)
+        os.kill(zombie, signal.SIGSTOP)
+        start_engine(env=ENV)
+        assert engine.jobs.wait(id, 30) == 2
+        before = {path: engine.jobs.get_task(id, path) for path in ("#.a", "#.b")}
+        (tmp_path / "gate").touch()
+        os.kill(zombie, signal.SIGCONT)
+        worker.send(signal.SIGCONT)
+        worker.wait_for_output("came too late", 20)
+        assert {path: engine.jobs.get_task(id, path) for path in ("#.a", "#.b")} == before
+        assert engine.jobs.get_result(id) == 2
+        assert worker.running
+
+
+class TestLostMessages:
+    def test_a_flushed_broker_loses_no_task(self, engine: ModuleType, start_engine: Start) -> None:
+        ids = [engine.jobs.create_workflow_instance("skipped_block", execute=True) for _ in range(10)]
+        with redis.Redis.from_url(engine.app.conf.broker_url) as broker:
+            broker.flushdb()
+        start_engine(env=ENV)
+        for id in ids:
+            assert engine.jobs.wait(id, 30) == [1]
+
+    def test_each_message_twice_executes_nothing_twice(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path
+    ) -> None:
+        data = [{"calls": str(tmp_path / f"calls{n}"), "seconds": 0.5} for n in range(6)]
+        ids = [engine.jobs.create_workflow_instance("long", one, execute=True) for one in data]
+        with redis.Redis.from_url(engine.app.conf.broker_url) as broker:
+            for message in broker.lrange("celery", 0, -1):
+                broker.lpush("celery", message, message)
+            start_engine(env=ENV, concurrency=3)
+            for id in ids:
+                assert engine.jobs.wait(id, 30) == 1
+            eventually(lambda: not broker.llen("celery") and not broker.hlen("unacked"))
+        assert [len(calls(Path(str(one["calls"])))) for one in data] == [1] * 6
+
+    def test_without_recovery_nothing_is_published_again(self, engine: ModuleType, start_engine: Start) -> None:
+        id = engine.jobs.create_workflow_instance("skipped_block", execute=True)
+        with redis.Redis.from_url(engine.app.conf.broker_url) as broker:
+            broker.flushdb()
+        start_engine(env={**ENV, "ENGINE_NO_RECOVERY": "1"})
+        other = engine.jobs.create_workflow_instance("long", {"calls": os.devnull, "seconds": 2 * LEASE}, execute=True)
+        engine.jobs.wait(other, 30)
+        assert status(engine, id) == "queued"
+        assert engine.jobs.recover() >= 1
+        assert engine.jobs.wait(id, 30) == [1]
