@@ -14,6 +14,7 @@ from jobs_flow.errors import ExecutionFailed, InstanceNotFound, TaskNotFound, Wa
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Instance, Json, Snapshot
 from jobs_flow.workflows import context
+from jobs_flow.workflows.freshness import stale
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 #: Seconds between looks at an instance while nothing is heard of it.
@@ -124,6 +125,16 @@ class Queries:
             record["context"] = {name: resolve(member) for name, member in record["context"].items()}
         return record
 
+    def get_stale_tasks(self, instance_id: str) -> dict[str, str]:
+        """The tasks that were executed before something they build on was executed again, each with that path.
+
+        Feature S22: a task that comes after one of them is refused until it was executed again too.
+        Raises ``InstanceNotFound``.
+        """
+        snapshot = self.snapshot(instance_id)
+        times = {path: record["executionTime"] for path, record in snapshot.tasks.items()}
+        return stale(self.runtime.any_plan(snapshot.instance), times)
+
     def get_logs(self, instance_id: str, path: str) -> list[str]:
         """The log lines of a task, oldest first. Raises ``InstanceNotFound`` or ``TaskNotFound``."""
         lines = self.storage.get_logs(instance_id, [path])[path]
@@ -208,6 +219,7 @@ class Queries:
     asnapshot = aio.twin(snapshot)
     aget_tasks_statuses = aio.twin(get_tasks_statuses)
     aget_task = aio.twin(get_task)
+    aget_stale_tasks = aio.twin(get_stale_tasks)
     aget_logs = aio.twin(get_logs)
     aget_result = aio.twin(get_result)
 

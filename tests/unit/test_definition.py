@@ -54,7 +54,7 @@ class TestForms:
     def test_an_existing_celery_task_brings_its_time_limits(self) -> None:
         app = Celery("definition", set_as_current=False)
 
-        @app.task(time_limit=30, soft_time_limit=20)
+        @app.task(time_limit=30, soft_time_limit=20, shared=False)
         def existing(x: Any) -> Any:
             return x
 
@@ -70,14 +70,14 @@ class TestForms:
     def test_patience_and_undo(self) -> None:
         app = Celery("definition", set_as_current=False)
 
-        @app.task
-        def existing(x: Any) -> Any:
+        @app.task(shared=False)
+        def takes_back(x: Any) -> Any:
             return x
 
-        form = {"name": "a", "task": work, "timeout": 1.5, "queueTimeout": 60, "undo": existing}
+        form = {"name": "a", "task": work, "timeout": 1.5, "queueTimeout": 60, "undo": takes_back}
         task = parse(form).tasks[0]
-        assert (task.timeout, task.queue_timeout, task.undo) == (1.5, 60, existing)
-        assert parse(Task("a", work, timeout=1.5, queue_timeout=60, undo=existing)) == parse(form)
+        assert (task.timeout, task.queue_timeout, task.undo) == (1.5, 60, takes_back)
+        assert parse(Task("a", work, timeout=1.5, queue_timeout=60, undo=takes_back)) == parse(form)
 
     def test_walk_is_in_preorder(self) -> None:
         tree = parse(Task("a", work, subtasks=[Task("b", work, subtasks=[Task("c", work)])]), Task("d", work))

@@ -146,6 +146,7 @@ class TestFreshness:
         with pytest.raises(CannotStart) as refused:
             flow.jobs.execute_one_task(id, "#.t4")
         assert refused.value.to_wire()["payload"]["blocking"] == "#.t3"
+        assert flow.jobs.get_stale_tasks(id) == {"#.t3": "#.t2", "#.t4": "#.t2"}
         flow.jobs.execute_one_task(id, "#.t3")
         flow.jobs.execute_one_task(id, "#.t4")
         assert flow.calls == paths(2, 3, 4)
