@@ -41,6 +41,11 @@ def benchmark(arguments: list[str]) -> None:
     _become(_environment_of_the_tests(), "-m", "benchmarks", *arguments)
 
 
+def chaos(arguments: list[str]) -> None:
+    """Many workflows on workers that are killed, and the figures; the bounded tests are part of ``test``."""
+    _become(_environment_of_the_tests(), "-m", "tests.chaos", *arguments)
+
+
 def lint(arguments: list[str]) -> None:
     """All checks that are no tests."""
     _check(_environment_of_the_tests())
@@ -68,6 +73,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "lint": lint,
     "benchmark": benchmark,
+    "chaos": chaos,
     "screenshots": screenshots,
 }
 
