@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jobs_flow.backends.perform import ends_the_process
+
 logger = logging.getLogger("jobs_flow.engine")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,5 +50,8 @@ class Hook:
         for function in tuple(self._functions):
             try:
                 function(**arguments)
-            except Exception:
+            except BaseException as error:
+                # ``sys.exit()`` in one must end neither a run nor the thread that recovers.
+                if ends_the_process(error):
+                    raise
                 logger.exception("a function connected to %s failed", self.name)

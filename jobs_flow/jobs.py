@@ -21,9 +21,14 @@ from jobs_flow.errors import (
     CannotPublish,
     CannotStart,
     ConfigurationError,
+    DefinitionChanged,
+    DefinitionError,
     ExecutionFailed,
     InstanceExists,
+    InstanceNotFound,
+    JobsFlowError,
     StorageUnavailable,
+    UnknownWorkflow,
 )
 from jobs_flow.hooks import Hook
 from jobs_flow.ids import new_instance_id
@@ -43,6 +48,11 @@ logger = logging.getLogger("jobs_flow.engine")
 
 #: Seconds for which a caller waits for another one that is creating the instance of the same key.
 KEY_PATIENCE = 2.0
+#: Times a start is tried again because an update of the instance came first.
+START_ATTEMPTS = 10
+#: Refusals of ours that may be over later: a server is back, another worker or later code knows the workflow, the
+#: creation that stands before a start in the outbox was done.
+PASSING = (StorageUnavailable, BrokerUnavailable, UnknownWorkflow, DefinitionError, DefinitionChanged, InstanceNotFound)
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,9 @@ class Jobs(Lifecycle):
         self.backend.install(self.runtime)
 
     def _get_storage(self) -> Storage:
+        # Without the lock where it is not needed: a child that is forked while another thread has it waits for ever.
+        if self._storage is not None:
+            return self._storage
         with self._storage_lock:
             if self._storage is None:
                 url = self.backend.default_storage
@@ -184,9 +197,8 @@ class Jobs(Lifecycle):
             self.index.discard(new.id)
             raise
         reach("jobs.created", new.id)
-        if execute:
-            self._try_first(new.id)
-        self.index.done(new.id)
+        if not execute or self._try_first(new.id):
+            self.index.done(new.id)
         return new.id
 
     def _join_in(self, instance_id: str, execute: bool) -> str:
@@ -224,11 +236,16 @@ class Jobs(Lifecycle):
             self._start_first(new.id, keep=True)
         self.index.done(new.id)
 
-    def _try_first(self, instance_id: str) -> None:
+    def _try_first(self, instance_id: str) -> bool:
+        """False when the storage was away and not even a reason could be recorded: an outbox has it started later."""
         try:
             self._start_first(instance_id)
+        except StorageUnavailable as error:
+            logger.error("%s was created and not started yet: %s", instance_id, error.code)
+            return False
         except Exception as error:
             logger.error("%s was created and not started: %s", instance_id, kind_of(error))
+        return True
 
     def _start_first(self, instance_id: str, *, keep: bool = False) -> None:
         """Start the first run, unless somebody has."""
@@ -249,10 +266,10 @@ class Jobs(Lifecycle):
                     self.start_now(entry.instance_id, start, expect_run=expect, call=entry.token, keep=True)
                 case "destroy":
                     self.destroy_now(entry.instance_id)
-        except (StorageUnavailable, BrokerUnavailable) as error:
-            logger.warning("%s: %s is tried again later: %s", entry.instance_id, entry.action, error.code)
-            return
         except Exception as error:
+            if not _is_final(error):
+                logger.warning("%s: %s is tried again later: %s", entry.instance_id, entry.action, kind_of(error))
+                return
             logger.error("%s: %s was committed and cannot be done: %s", entry.instance_id, entry.action, kind_of(error))
         self.index.done(entry.token)
 
@@ -302,10 +319,10 @@ class Jobs(Lifecycle):
     def _start_after_commit(self, instance_id: str, start: Start, token: str) -> None:
         try:
             self.start_now(instance_id, start, call=token or None, keep=bool(token))
-        except StorageUnavailable as error:
-            logger.error("%s was not started after the commit: %s", instance_id, error.code)
-            return
         except Exception as error:
+            if not _is_final(error):
+                logger.error("%s was not started yet after the commit: %s", instance_id, kind_of(error))
+                return
             logger.error("%s was not started after the commit: %s", instance_id, kind_of(error))
         self.index.done(token)
 
@@ -322,15 +339,24 @@ class Jobs(Lifecycle):
 
         ``keep``: a broker that is away is no reason to give the run up, since recovery will publish it.
         """
-        header, selected = self._select(instance_id, start)
-        plan = self.runtime.plan_of(header)
-        selected = self.runtime.lined_up(plan, selected)
-        reach("jobs.start", instance_id)
-        # The next run, and no other: what was selected rests on what the last one left.
-        expected = header.run + 1 if expect_run is None else expect_run
-        run = self.storage.start_run(
-            instance_id, selected, expect_run=expected, revision=header.revision, call=call
-        ).run
+        for attempt in range(START_ATTEMPTS):
+            header, selected = self._select(instance_id, start)
+            plan = self.runtime.plan_of(header)
+            selected = self.runtime.lined_up(plan, selected)
+            reach("jobs.start", instance_id)
+            # The next run, and no other: what was selected rests on what the last one left.
+            expected = header.run + 1 if expect_run is None else expect_run
+            try:
+                run = self.storage.start_run(
+                    instance_id, selected, expect_run=expected, revision=header.revision, call=call
+                ).run
+                break
+            except CannotStart:
+                # An update between the two is no reason to refuse, but one to select anew.
+                present = self.runtime.header(instance_id)
+                updated = present.revision != header.revision and present.run == header.run
+                if not updated or attempt + 1 == START_ATTEMPTS:
+                    raise
         reach("jobs.started", instance_id)
         self.runtime.listener.run_started(instance_id)
         if not selected.heads:
@@ -387,3 +413,8 @@ class Jobs(Lifecycle):
     aexecute_all_tasks = aio.twin(execute_all_tasks)
     aexecute_one_task = aio.twin(execute_one_task)
     acanvas = aio.twin(canvas)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether trying again would not change it. What is not ours (a database that is away, a bug) may pass."""
+    return isinstance(error, JobsFlowError) and not isinstance(error, PASSING)

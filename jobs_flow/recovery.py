@@ -23,7 +23,7 @@ from jobs_flow.storages.records import Due, Instance, Lane, Loss, Outcome
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import context, json
 from jobs_flow.workflows.plan import Plan
-from jobs_flow.workflows.states import TaskStatus
+from jobs_flow.workflows.states import FINISHED, TaskStatus
 
 logger = logging.getLogger("jobs_flow.recovery")
 
@@ -36,6 +36,12 @@ LONGEST_PAUSE = 1.0
 SHORTEST_PAUSE = 0.05
 #: Milliseconds for which a timer that could not be seen to is put off.
 SETBACK = 5_000
+#: Seconds for which nothing is published once the broker was found to be away: each try takes some, and what else is
+#: due (leases, time-outs, hooks) must not wait for all of them.
+BROKER_PAUSE = 5.0
+#: Milliseconds after which one task of a lane, the oldest, is published again although nothing says that its message
+#: is lost: others may keep its queue from ever being empty, and nobody may claim from the lane.
+PROBE_AFTER = 600_000
 
 WORKER_LOST = {
     "code": "WORKER_LOST",
@@ -51,6 +57,9 @@ class Recovery:
         self._runtime = runtime
         self._backend = backend
         self._lanes_at = 0.0
+        self._broker_at = 0.0
+        #: When a task of a lane may be published again without a sign that its message is lost.
+        self._probe_at: dict[str, float] = {}
         self._handlers: dict[str, Callable[[Due], None]] = {
             "lease": self._lease,
             "timeout": self._timeout,
@@ -71,7 +80,8 @@ class Recovery:
         reach("recovery.sweep")
         done = self._timers()
         if everything or time.monotonic() >= self._lanes_at:
-            self._lanes_at = time.monotonic() + self._runtime.policy.grace_ms / 1000
+            # Often enough that a look that comes too early costs little beside the grace itself.
+            self._lanes_at = time.monotonic() + self._runtime.policy.grace_ms / 3000
             done += self._lanes()
             done += self._runtime.listener.catch_up()
         return done
@@ -177,7 +187,11 @@ class Recovery:
             self._runtime.storage.postpone(due, SETBACK)
 
     def _ephemeral(self, due: Due) -> None:
-        if self._runtime.header(due.instance_id).undo in ("wanted", "running"):
+        header = self._runtime.header(due.instance_id)
+        if header.run != due.run or header.status not in FINISHED:
+            # Started again since the timer was read: the storage knows, and has removed it.
+            return
+        if header.undo in ("wanted", "running"):
             self._runtime.storage.postpone(due, SETBACK)
             return
         self._runtime.listener.outlived(due.instance_id)
@@ -185,8 +199,15 @@ class Recovery:
 
     def _undo(self, due: Due) -> None:
         # First, so that a broker that is away does not have it published at each sweep.
+        if time.monotonic() < self._broker_at:
+            self._runtime.storage.postpone(due, SETBACK)
+            return
         self._runtime.storage.postpone(due, self._runtime.policy.lease_ms)
-        self._backend.dispatch_undo(due.instance_id, due.run)
+        try:
+            self._backend.dispatch_undo(due.instance_id, due.run)
+        except BrokerUnavailable:
+            self._broker_at = time.monotonic() + BROKER_PAUSE
+            raise
 
     def _node_option(self, due: Due, name: str) -> float | None:
         plan = self._runtime.any_plan(self._runtime.header(due.instance_id))
@@ -198,6 +219,8 @@ class Recovery:
     def _lanes(self) -> int:
         done = 0
         for lane in self._runtime.storage.lanes():
+            if time.monotonic() < self._broker_at:
+                break
             try:
                 done += self._lane(lane)
             except BrokerUnavailable as error:
@@ -212,28 +235,34 @@ class Recovery:
         lost = storage.overdue(lane.name, grace=grace, drained=False, limit=BATCH) if passed else []
         if not lost and lane.length and self._backend.drained(lane.name):
             lost = storage.overdue(lane.name, grace=grace, drained=True, limit=BATCH)
+        if not lost and lane.length and time.monotonic() >= self._probe_at.get(lane.name, 0.0):
+            lost = storage.overdue(lane.name, grace=max(grace, PROBE_AFTER), drained=True, limit=1)
+            if lost:
+                self._probe_at[lane.name] = time.monotonic() + PROBE_AFTER / 1000
         runs: dict[tuple[str, int], list[str]] = defaultdict(list)
         for queued in lost:
             runs[queued.instance_id, queued.run].append(queued.path)
         for (instance_id, run), paths in runs.items():
             logger.warning("%s run %s: %d lost messages are published again", instance_id, run, len(paths))
             try:
-                self._publish(instance_id, run, paths)
+                self._publish(instance_id, run, paths, lane.name)
             except InstanceNotFound:
                 continue
         return len(lost)
 
     # -- doing it ----------------------------------------------------------------------------
 
-    def _publish(self, instance_id: str, run: int, paths: Sequence[str]) -> None:
+    def _publish(self, instance_id: str, run: int, paths: Sequence[str], lane: str | None = None) -> None:
         """Publish queued tasks. What cannot be published now stands in its lane, and is found there again."""
-        if not paths:
+        if not paths or time.monotonic() < self._broker_at:
             return
         reach("recovery.publish", instance_id, *paths)
         plan = self._runtime.any_plan(self._runtime.header(instance_id))
         try:
-            self._backend.dispatch(Dispatch(instance_id, run, plan, [path for path in paths if path in plan]))
+            heads = [path for path in paths if path in plan]
+            self._backend.dispatch(Dispatch(instance_id, run, plan, heads, lane=lane))
         except BrokerUnavailable as error:
+            self._broker_at = time.monotonic() + BROKER_PAUSE
             logger.warning("%s run %s: %d tasks stay queued: %s", instance_id, run, len(paths), error.code)
         except JobsFlowError as error:
             # Trying again would not change it.

@@ -22,6 +22,8 @@ class Dispatch:
     heads: Sequence[str]
     #: Paths the run may execute, when the caller knows; only spares messages that would be refused.
     selected: Collection[str] | None = None
+    #: The lane in which the heads are known to wait; counts where the plan, without the code, does not say.
+    lane: str | None = None
 
 
 class Backend(ABC):

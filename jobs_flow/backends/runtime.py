@@ -170,6 +170,11 @@ class Runtime:
             self.listener.run_finished(instance_id, run, completed.finished)
 
 
+def is_shape(plan: Plan) -> bool:
+    """Whether a plan is what ``Runtime.shape_of`` gives: it does not say how its tasks are executed."""
+    return any(node.task.task is _unknown for node in plan.nodes.values())
+
+
 def _shape(node: dict[str, Any]) -> Task:
     return Task(node["name"], _unknown, subtasks=[_shape(child) for child in node["children"]])
 

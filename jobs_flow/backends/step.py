@@ -95,7 +95,7 @@ def end_queued(runtime: Runtime, instance_id: str, plan: Plan, path: str, run: i
     """Record the outcome of a queued task that nobody will execute."""
     complete = runtime.storage.complete
     flow = runtime.flow(plan, path, outcome.status)
-    completed = _patiently(
+    completed = patiently(
         lambda: complete(instance_id, path, run, token=None, outcome=outcome, flow=flow), RECORD_PATIENCE
     )
     if not completed.recorded:
@@ -122,7 +122,7 @@ def _retry(
     delay = done.retry_in or 0.0
     retry = runtime.storage.retry
     try:
-        completed = _patiently(
+        completed = patiently(
             lambda: retry(instance_id, path, run, token=token, outcome=done.outcome, delay=int(delay * 1000)),
             RECORD_PATIENCE,
         )
@@ -132,7 +132,7 @@ def _retry(
         # What made it fail cannot be recorded; that it failed can.
         logger.warning("%s %s run %s: recording a retry raised %s", instance_id, path, run, type(error).__name__)
         outcome = failed(error)
-        completed = _patiently(
+        completed = patiently(
             lambda: retry(instance_id, path, run, token=token, outcome=outcome, delay=int(delay * 1000)),
             RECORD_PATIENCE,
         )
@@ -151,7 +151,7 @@ def _claim(
     problem: Exception | None = None
     while True:
         usable = plan is not None and path in plan and problem is None
-        claim = _patiently(
+        claim = patiently(
             lambda header=header, plan=plan, usable=usable: runtime.storage.claim(  # type: ignore[misc]
                 instance_id,
                 path,
@@ -185,7 +185,7 @@ def _record(
     def write(outcome: Outcome) -> Completed:
         flow = runtime.flow(plan, path, outcome.status)
         complete = runtime.storage.complete
-        return _patiently(
+        return patiently(
             lambda: complete(instance_id, path, run, token=token, outcome=outcome, flow=flow), RECORD_PATIENCE
         )
 
@@ -207,7 +207,7 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * 1000)
 
 
-def _patiently(operation: Callable[[], T], patience: float) -> T:
+def patiently(operation: Callable[[], T], patience: float) -> T:
     """The result of a storage operation, tried again while the storage is away."""
     deadline, delay = time.monotonic() + patience, 0.05
     while True:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from jobs_flow.backends.calling import call
 from jobs_flow.backends.holder import new_token
 from jobs_flow.backends.leases import keeping
 from jobs_flow.backends.perform import ends_the_process, failed
 from jobs_flow.backends.runtime import Runtime
+from jobs_flow.backends.step import CLAIM_PATIENCE, RECORD_PATIENCE, patiently
 from jobs_flow.errors import DefinitionChanged
 from jobs_flow.job import Job
 from jobs_flow.storages.records import UndoClaim
@@ -21,21 +23,32 @@ def run_undo(runtime: Runtime, instance_id: str, run: int, *, worker: str) -> No
     """Call the ``undo`` function of each finished task that has one, until none is left or one fails.
 
     Delivered twice, the second finds the first at work and returns. A crash leaves a lease that runs out; the
-    function of the task at hand is then called again, so it should be idempotent.
+    function of the task at hand is then called again, so it should be idempotent. One that loses its worker more
+    often than the policy allows has failed. Raises ``StorageUnavailable`` as a step does.
     """
-    lease = runtime.policy.lease_ms
+    lease, claim_undo, end_undo = runtime.policy.lease_ms, runtime.storage.claim_undo, runtime.storage.end_undo
     with keeping(runtime, instance_id, paths.ROOT, run):
         while True:
             token = new_token()
-            claim = runtime.storage.claim_undo(instance_id, run, token=token, worker=worker, lease=lease)
+            claim = patiently(
+                partial(claim_undo, instance_id, run, token=token, worker=worker, lease=lease), CLAIM_PATIENCE
+            )
             if claim.state != "granted":
                 return
-            error = _undo(runtime, instance_id, run, token, claim)
-            done = runtime.storage.end_undo(instance_id, run, claim.path, token=token, error=error)
+            if claim.losses > runtime.policy.max_losses:
+                error: dict[str, object] | None = _poisoned(claim.losses)
+            else:
+                error = _undo(runtime, instance_id, run, token, claim)
+            done = patiently(partial(end_undo, instance_id, run, claim.path, token=token, error=error), RECORD_PATIENCE)
             if done.finished is not None:
                 runtime.listener.run_finished(instance_id, run, done.finished)
             if not done.more:
                 return
+
+
+def _poisoned(losses: int) -> dict[str, object]:
+    message = f"its undo function lost its worker {losses} times, so it is not tried again"
+    return {"code": "POISONED", "type": "Poisoned", "message": message}
 
 
 def _undo(runtime: Runtime, instance_id: str, run: int, token: str, claim: UndoClaim) -> dict[str, object] | None:

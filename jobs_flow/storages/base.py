@@ -316,7 +316,8 @@ class Storage(ABC):
     def claim_undo(self, instance_id: str, run: int, *, token: str, worker: str, lease: int) -> UndoClaim:
         """Take the next task to undo: its ``undo`` is ``running``, the timer ``undo`` is due after ``lease``.
 
-        One whose lease has run out is given again. A claim granted to this very token is granted again.
+        One whose lease has run out is given again, with ``losses`` up. A claim granted to this very token is granted
+        again.
         """
 
     @abstractmethod
@@ -368,10 +369,12 @@ class Storage(ABC):
     def overdue(self, lane: str, *, grace: int, drained: bool, limit: int = 100) -> list[Queued]:
         """Take queued tasks whose messages seem lost, to publish them again.
 
-        First in, first out: a task that was queued (last published) more than ``grace`` milliseconds ago, and
-        before one that somebody has claimed since (the lane's mark), should have been delivered; so should any
-        that old when its queue is ``drained``. Each one given counts as published now, and is not given again
-        for ``grace``, then twice as long each time (64 times at most). Entries whose record is not queued any
+        First in, first out: a task that was queued (last published) more than ``grace`` milliseconds before one
+        that somebody has claimed since (the lane's mark) should have been delivered; so should any that was queued
+        that long ago when its queue is ``drained``. A smaller difference says nothing: publishing takes its time,
+        so messages do not stand in the exact order in which their tasks were queued. Each one given counts as
+        published now, and is not given again for ``grace``, from the second time on for twice as long; claimed at
+        last, it moves the mark no further than its first message would. Entries whose record is not queued any
         more are removed; those of a paused instance are put off.
         """
 

@@ -215,11 +215,12 @@ class MemoryStorage(MemoryTimers):
             return Grip.LOST
         if hold.path == "#":
             undoes = transitions_undo.going_on(state, hold.run) and matches(f"{holder}*", state.undo_token)
-            grip, timer = Grip.HELD if undoes else Grip.LOST, transitions_undo.TIMER
-        else:
-            grip, timer = state.grip(hold.path, hold.run, f"{holder}*"), ("lease", hold.path, "")
+            if undoes:
+                transitions_undo.extend(state, lease, self._clock())
+            return Grip.HELD if undoes else Grip.LOST
+        grip = state.grip(hold.path, hold.run, f"{holder}*")
         if grip is not Grip.LOST:
-            state.timers[timer] = self._clock() + lease
+            state.timers["lease", hold.path, ""] = self._clock() + lease
         return grip
 
     def grip(self, instance_id: str, path: str, run: int, *, token: str) -> Grip:
@@ -327,7 +328,8 @@ class MemoryStorage(MemoryTimers):
             path = state.undo_path
             if answer != "granted" or path is None:
                 return UndoClaim(answer)
-            return UndoClaim(answer, path=path, body=state.records[path].body, header=state.header())
+            body, losses = state.records[path].body, state.undo_losses
+            return UndoClaim(answer, path=path, body=body, header=state.header(), losses=losses)
 
     def end_undo(self, instance_id: str, run: int, path: str, *, token: str, error: Mapping[str, Any] | None) -> Undone:
         with self._changed:

@@ -43,6 +43,8 @@ class Place:
     published: int
     #: It is not given as overdue before.
     look_at: int
+    #: When its message was first published.
+    first: int
     #: Times it was given as overdue.
     given: int = 0
 
@@ -185,6 +187,10 @@ class State:
     undo_queue: list[str] = field(default_factory=list)
     undo_path: str | None = None
     undo_token: str | None = None
+    #: Until when that token holds it; the timer may be put off by whoever sees to it.
+    undo_until: int = 0
+    #: How often the one that is being undone was given again because its lease had run out.
+    undo_losses: int = 0
     #: Path and token of the latest end of an undo, and what its caller was told.
     undo_answer: tuple[str, str, Undone] | None = None
     #: When each timer comes due.

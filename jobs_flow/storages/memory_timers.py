@@ -11,7 +11,7 @@ from jobs_flow.storages.records import NOTICE_DELAY, Due, Lane, Queued
 from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
 
 #: Times the first interval that one who was given as overdue again and again waits at most.
-_BACK_OFF = 64
+_BACK_OFF = 2
 
 #: Kinds of timers that whoever saw to them removes.
 _NOTICES = frozenset({"failed", "ended", "ephemeral"})
@@ -105,7 +105,7 @@ class MemoryTimers(MemoryStates):
             now, mark = self._clock(), self._marks.get(lane, 0)
 
             def lost(place: Place) -> bool:
-                late = now - place.published > grace and (drained or place.published < mark)
+                late = (now if drained else min(mark, now)) - place.published > grace
                 return place.lane == lane and late and place.look_at <= now
 
             found = ((p.published, n, s, path) for n, (s, path, p) in enumerate(self._queued()) if lost(p))
@@ -129,7 +129,8 @@ class MemoryTimers(MemoryStates):
     def _taken(self, place: Place | None) -> None:
         """Note that somebody has claimed a task from its lane."""
         if place is not None:
-            mark = min(place.published, self._clock())
+            # Of one that was published again nobody knows which message this was.
+            mark = min(place.first, self._clock())
             self._marks[place.lane] = max(self._marks.get(place.lane, 0), mark)
 
 

@@ -68,8 +68,9 @@ ATTEMPTS_KEPT = 100
 ATTEMPT_LOG_LINES = 100
 #: Milliseconds after which recovery tells of an end or a failure, if whoever recorded it has not.
 NOTICE_DELAY = 15_000
-#: Milliseconds for which an ephemeral instance outlives its run, so that whoever waits for it reads its result.
-EPHEMERAL_KEPT = 10_000
+#: Milliseconds for which an ephemeral instance outlives its run, so that whoever waits for it reads its result. More
+#: than NOTICE_DELAY: who recorded the end may have died, and recovery cannot tell of what is gone.
+EPHEMERAL_KEPT = 20_000
 #: Milliseconds for which the last event of a deleted instance stays, for watchers who reconnect.
 TOMBSTONE_KEPT = 60_000
 
@@ -292,6 +293,8 @@ class UndoClaim:
     #: The result of the task, as JSON text.
     body: JsonText | None = None
     header: Instance | None = None
+    #: How often whoever undid this very task before let the lease run out.
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ class RedisTimers(RedisScripts):
         state = reply[0].decode()
         if state != "granted":
             return UndoClaim(state)
-        _, path, body, header = reply
-        return UndoClaim(state, path.decode(), codec.payload(body), codec.instance(instance_id, header))
+        _, path, body, header, losses = reply
+        return UndoClaim(state, path.decode(), codec.payload(body), codec.instance(instance_id, header), int(losses))
 
     def end_undo(
         self, instance_id: str, run: int, path: str, *, token: str, error: Mapping[str, object] | None

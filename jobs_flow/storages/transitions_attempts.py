@@ -37,7 +37,7 @@ def keep(record: Record, **changes: Any) -> None:
 def enter(state: State, path: str, now: int) -> None:
     """Put a queued task at the end of its lane."""
     waiting = state.records[path].waiting
-    state.places[path] = Place(waiting.lane, now, now)
+    state.places[path] = Place(waiting.lane, now, now, now)
     if waiting.timeout is not None:
         state.timers["waiting", path, ""] = now + waiting.timeout
 

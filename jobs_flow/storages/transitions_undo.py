@@ -45,16 +45,23 @@ def claim(state: State, *, token: str, lease: int, now: int) -> tuple[str, Data 
     if state.undo_path is not None:
         if token == state.undo_token:
             return "granted", None
-        if state.timers.get(TIMER, 0) > now:
+        if state.undo_until > now:
             return "running", None
     data: Data | None = None
     if state.undo_path is None:
-        state.undo_path = state.undo_queue.pop(0)
+        state.undo_path, state.undo_losses = state.undo_queue.pop(0), 0
         state.records[state.undo_path].undo = "running"
         data = {"run": state.run, "tasks": {state.undo_path: {"undo": "running"}}}
+    else:
+        state.undo_losses += 1
     state.undo_token = token
-    state.timers[TIMER] = now + lease
+    extend(state, lease, now)
     return "granted", data
+
+
+def extend(state: State, lease: int, now: int) -> None:
+    """Have whoever undoes hold it for so long."""
+    state.timers[TIMER] = state.undo_until = now + lease
 
 
 def end(state: State, path: str, *, error: Mapping[str, Any] | None, now: int) -> tuple[Undone, Data]:

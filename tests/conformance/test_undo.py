@@ -167,6 +167,21 @@ class TestClaim:
         assert not end(scenario, "#.a.b").recorded, "somebody else has it"
         assert end(scenario, "#.a.b", "other").recorded
 
+    def test_also_when_whoever_saw_that_has_put_the_timer_off(self, storage: Storage, scenario: Scenario) -> None:
+        begin(scenario)
+        claim(scenario, lease=GONE)
+        [due] = (due for due in scenario.due() if due.kind == "undo")
+        storage.postpone(due, LEASE)
+        assert claim(scenario, "other").state == "granted"
+        assert claim(scenario, "third").state == "running"
+
+    def test_how_often_its_lease_has_run_out(self, scenario: Scenario) -> None:
+        begin(scenario)
+        found = [claim(scenario, token, lease=GONE).losses for token in ("a", "b", "b", "c")]
+        assert found == [0, 1, 1, 2]
+        assert end(scenario, "#.a.b", "c").recorded
+        assert claim(scenario).losses == 0
+
     def test_renewed_by_who_holds_it(self, storage: Storage, scenario: Scenario) -> None:
         begin(scenario)
         hold = Hold(scenario.id, "#", 2)

@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import canvas
-from jobs_flow.errors import CanvasTooLarge, DefinitionError, ExecutionFailed, ResultBackendRequired
+from jobs_flow.errors import (
+    CanvasTooLarge,
+    DefinitionError,
+    ExecutionFailed,
+    ResultBackendRequired,
+    StorageUnavailable,
+)
 from jobs_flow.ids import new_instance_id
 from jobs_flow.workflows.definition import Workflow
 from jobs_flow.workflows.plan import Plan
@@ -235,6 +241,41 @@ class TestCanvasThatWaits:
         eventually(lambda: engine.jobs.get_tasks_statuses(id)["#.b"]["status"] == "queued")
         engine.jobs.unpause(id)
         assert result.get(timeout=30) == 1
+
+    def test_a_destroyed_one_fails(self, engine: ModuleType, start_engine: Start, tmp_path: Any) -> None:
+        start_engine()
+        data = {"calls": str(tmp_path / "calls"), "gate": str(tmp_path / "gate")}
+        id = engine.jobs.create_workflow_instance("gated", data)
+        result = engine.jobs.canvas(id).apply_async()
+        eventually(lambda: engine.jobs.get_tasks_statuses(id)["#.a"]["status"] == "running")
+        engine.jobs.destroy_workflow(id)
+        (tmp_path / "gate").touch()
+        with pytest.raises(ExecutionFailed, match="destroyed"):
+            result.get(timeout=30)
+
+    def test_a_storage_that_is_away_when_it_begins_only_delays_it(
+        self, engine: ModuleType, start_engine: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = engine.jobs.create_workflow_instance("skipped_block")
+        engine.jobs.canvas(id)
+        answers = [StorageUnavailable(storage="redis://", reason="it is restarting")] * 2
+        start_run = engine.jobs.storage.start_run
+
+        def flaky(*args: Any, **kwargs: Any) -> Any:
+            if answers:
+                raise answers.pop()
+            return start_run(*args, **kwargs)
+
+        monkeypatch.setattr(engine.jobs.storage, "start_run", flaky)
+        engine.app.tasks["jobs_flow.canvas_begin"].run(id, "#", 1)
+        assert engine.jobs.get_workflow(id)["status"] == "working"
+
+    def test_its_result_is_not_logged(self, engine: ModuleType, start_engine: Start) -> None:
+        worker = start_engine()
+        id = engine.jobs.create_workflow_instance("one_word", "s3cret")
+        assert engine.jobs.canvas(id).apply_async().get(timeout=30) == "s3cret"
+        worker.wait_for_output(r"one_word\[\S+ succeeded in \S+ , \.\.\.")
+        assert "s3cret" not in worker.output()
 
     def test_a_cancelled_one_fails(self, engine: ModuleType, start_engine: Start, tmp_path: Any) -> None:
         start_engine()

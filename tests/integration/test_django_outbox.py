@@ -14,8 +14,9 @@ from django.db import DatabaseError, OperationalError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs_flow.errors import StorageUnavailable
+from jobs_flow.errors import StorageUnavailable, UnknownWorkflow
 from jobs_flow.index import Entry
+from jobs_flow.starting import Start
 from jobs_flow_django import jobs
 from jobs_flow_django import outbox as outbox_module
 from jobs_flow_django.index import DjangoIndex
@@ -38,6 +39,10 @@ def sync_jobs(settings: Any, storage_url: str, database: Database) -> None:
 
 class Unwell(Exception):
     """Raised by a test to roll back."""
+
+
+def unavailable(*_: Any, **__: Any) -> Any:
+    raise StorageUnavailable(storage="redis://", reason="it is restarting")
 
 
 def requests() -> list[tuple[str, str]]:
@@ -97,6 +102,72 @@ class TestEntries:
         assert header is not None
         assert (header.data, header.base_context) == ({"a": [1, "ü"]}, {"b": 1})
         assert requests() == []
+
+    def test_a_start_whose_creation_failed_waits_for_it(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs.storage, "create_instance", unavailable)
+            with transaction.atomic(using=database.alias):
+                instance_id = jobs.create_workflow_instance("flow_tree")
+                jobs.execute_all_tasks(instance_id)
+        assert sorted(requests()) == [("create", instance_id), ("start", instance_id)]
+        recover()
+        row = WorkflowInstance.objects.get()
+        assert (row.status, row.run, requests()) == ("done", 1, [])
+
+    def test_code_that_does_not_know_the_workflow_leaves_a_start_to_others(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unknown(name: str, data: Any) -> Any:
+            raise UnknownWorkflow(workflow=name)
+
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        jobs.index.requested(instance_id, "start", {**Start("all").to_arguments(), "expect_run": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs.registry, "plan", unknown)
+            recover()
+        assert requests() == [("start", instance_id)]
+        recover()
+        assert (WorkflowInstance.objects.get().run, requests()) == (1, [])
+
+    def test_a_database_that_is_away_while_an_entry_is_performed_loses_no_start(
+        self, database: Database, settings: Any, storage_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("jobs_flow_django.database.FIRST_PAUSE", 0)
+        settings.JOBS_FLOW = NOWHERE
+        with transaction.atomic(using=database.alias):
+            instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        settings.JOBS_FLOW = {"STORAGE": storage_url, "BACKEND": "sync"}
+
+        def fail(execute: Any, sql: str, *rest: Any) -> Any:
+            if sql.startswith("UPDATE") and WorkflowInstance._meta.db_table in sql:
+                raise OperationalError(2006, "Server has gone away")
+            return execute(sql, *rest)
+
+        with connections[database.alias].execute_wrapper(fail):
+            recover()
+        assert requests() == [("create", instance_id)]
+        recover()
+        row = WorkflowInstance.objects.get()
+        assert (row.status, row.run, requests()) == ("done", 1, [])
+
+    def test_what_can_never_be_done_goes(self, database: Database) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        jobs.index.requested(instance_id, "start", {**Start("resume", mode="failed").to_arguments(), "expect_run": 2})
+        recover()
+        assert (WorkflowInstance.objects.get().run, requests()) == (1, [])
+
+    def test_a_storage_that_goes_away_between_creation_and_start_is_waited_for(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs.storage, "start_run", unavailable)
+            instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        assert requests() == [("create", instance_id)]
+        recover()
+        row = WorkflowInstance.objects.get()
+        assert (row.status, row.run, requests()) == ("done", 1, [])
 
     def test_what_is_refused_without_a_transaction_leaves_none(self, settings: Any) -> None:
         settings.JOBS_FLOW = NOWHERE

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import redis
+from celery.signals import before_task_publish
 
 from jobs_flow import Jobs
+from jobs_flow.backends.base import Dispatch
 from jobs_flow.errors import BrokerUnavailable, CannotPublish, CannotStart, ExecutionFailed
 from jobs_flow.ids import message_id
 from tests.support.eventually import eventually
@@ -263,6 +265,35 @@ class TestUnlucky:
         start_engine(pool="gevent", concurrency=20)
         id = engine.jobs.create_workflow_instance("coroutines", 8, execute=True)
         assert engine.jobs.wait(id, 30) == {f"s{number}": number for number in range(8)}
+
+    @pytest.mark.parametrize("at", [1, 150])
+    def test_a_broker_that_goes_away_among_many_messages_fails_no_task(
+        self,
+        valkey: Valkey,
+        start_valkey: Callable[..., Valkey],
+        import_engine: Callable[..., ModuleType],
+        at: int,
+    ) -> None:
+        """Where kombu publishes a block in batches, such a batch has an error of its own."""
+        broker = start_valkey(name="broker")
+        engine = import_engine(broker=broker.url, storage=valkey.url)
+        id = engine.jobs.create_workflow_instance("wide", 300)
+        engine.jobs.execute_all_tasks(id)
+        plan = engine.jobs.runtime.plan_of(engine.jobs.runtime.header(id))
+        published: list[object] = []
+
+        def note(sender: object = None, **_: object) -> None:
+            published.append(sender)
+            if len(published) == at:
+                broker.end()
+
+        work = Dispatch(id, 1, plan, [f"#.split.s{number}" for number in range(300)])
+        before_task_publish.connect(note)
+        try:
+            with pytest.raises(BrokerUnavailable):
+                engine.jobs.backend.dispatch(work)
+        finally:
+            before_task_publish.disconnect(note)
 
     @pytest.mark.parametrize("place", ["first", "later"])
     def test_a_message_that_cannot_be_published_leaves_nothing_working(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import pytest
 import redis
 
+from jobs_flow import Registry
+from jobs_flow.recovery import Recovery
 from tests.support.eventually import eventually
 from tests.support.processes import Worker
 
@@ -92,6 +96,22 @@ class TestDeadWorkers:
         assert len(calls(tmp_path / "calls")) == 2
         assert status(engine, id, "#.b") == "inactive"
 
+    @pytest.mark.parametrize(
+        ("deaths", "most", "ends", "called"), [(2, 3, "cancelled", 3), (99, 1, "failed", 2)], ids=["mortal", "poison"]
+    )
+    def test_an_undo_whose_process_dies_is_carried_on_but_not_for_ever(
+        self, engine: ModuleType, start_engine: Start, tmp_path: Path, deaths: int, most: int, ends: str, called: int
+    ) -> None:
+        start_engine(env={**ENV, "ENGINE_MAX_LOSSES": str(most)}, concurrency=2)
+        data = {"calls": str(tmp_path / "calls"), "deaths": deaths}
+        id = engine.jobs.create_workflow_instance("undoing", data, execute=True)
+        assert engine.jobs.wait(id, 25) == 2
+        assert engine.jobs.cancel(id, undo=True)
+        eventually(lambda: engine.jobs.get_workflow(id)["status"] == ends, 40)
+        assert len(calls(tmp_path / "calls")) == called
+        if ends == "failed":
+            assert engine.jobs.get_workflow(id)["error"]["code"] == "POISONED"
+
     def test_a_killed_main_process_is_taken_over_from(
         self, engine: ModuleType, start_engine: Start, tmp_path: Path
     ) -> None:
@@ -137,6 +157,19 @@ class TestLostMessages:
         for id in ids:
             assert engine.jobs.wait(id, 30) == [1]
 
+    def test_they_are_published_where_they_were_also_by_who_does_not_know_the_code(self, engine: ModuleType) -> None:
+        """In the default queue, which nobody may consume, they would wait for ever."""
+        engine.app.conf.jobs_flow_lease = 0.1
+        id = engine.jobs.create_workflow_instance("misrouted", "first", execute=True)
+        runtime = replace(engine.jobs.runtime, registry=Registry(), _plans=OrderedDict())
+        recovery = Recovery(runtime, engine.jobs.backend)
+        with redis.Redis.from_url(engine.app.conf.broker_url) as broker:
+            assert broker.llen("typo") == 1
+            broker.flushdb()
+            eventually(lambda: recovery.sweep(everything=True))
+            assert (broker.llen("typo"), broker.llen("celery")) == (1, 0)
+        assert status(engine, id, "#.typo") == "queued"
+
     def test_each_message_twice_executes_nothing_twice(
         self, engine: ModuleType, start_engine: Start, tmp_path: Path
     ) -> None:
@@ -159,5 +192,6 @@ class TestLostMessages:
         other = engine.jobs.create_workflow_instance("long", {"calls": os.devnull, "seconds": 2 * LEASE}, execute=True)
         engine.jobs.wait(other, 30)
         assert status(engine, id) == "queued"
-        assert engine.jobs.recover() >= 1
+        # A message gets some seconds to arrive before it counts as lost.
+        eventually(lambda: engine.jobs.recover() >= 1, timeout=30)
         assert engine.jobs.wait(id, 30) == [1]

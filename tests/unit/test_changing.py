@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobs_flow import Jobs, Registry, Task
+from jobs_flow import Jobs, Registry, Task, syncpoints
 from jobs_flow.errors import (
+    CannotStart,
     InstanceBusy,
     InstanceNotFound,
     InvalidArgument,
@@ -17,6 +18,7 @@ from jobs_flow.errors import (
     TaskNotFound,
     UnknownWorkflow,
 )
+from jobs_flow.invariants import invariants
 from jobs_flow.storages.memory import MemoryStorage
 from jobs_flow.storages.records import EPHEMERAL_KEPT
 
@@ -305,3 +307,46 @@ class TestHooks:
         jobs.recover()
         jobs.recover()
         assert sorted(told) == sorted([("complete", ids[0]), ("error", ids[1], "#.b", "ZeroDivisionError")])
+
+
+class TestMeanwhile:
+    """What comes between the look at an instance and the start of its run."""
+
+    def test_an_update_does_not_keep_a_run_from_starting(self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs.register_workflow("w", lambda data: [Task("a", lambda: data)])
+        id = jobs.create_workflow_instance("w", "before")
+        updates = [lambda: jobs.update_workflow(id, {"data": {"$set": "after"}})]
+
+        def meanwhile(name: str, *_: Any) -> None:
+            if name == "jobs.start" and updates:
+                updates.pop()()
+
+        monkeypatch.setattr(syncpoints, "_handler", meanwhile)
+        assert jobs.execute_all_tasks(id).wait() == "after"
+        assert jobs.get_workflow(id)["run"] == 1
+
+    def test_another_run_does(self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs.register_workflow("w", lambda data: [Task("a", lambda: data)])
+        id = jobs.create_workflow_instance("w")
+        others = [lambda: jobs.execute_all_tasks(id)]
+
+        def meanwhile(name: str, *_: Any) -> None:
+            if name == "jobs.start" and others:
+                others.pop()()
+                jobs.update_workflow(id, {"data": {"$set": "after"}})
+
+        monkeypatch.setattr(syncpoints, "_handler", meanwhile)
+        with pytest.raises(CannotStart):
+            jobs.execute_all_tasks(id)
+        assert jobs.get_workflow(id)["run"] == 1
+
+    def test_tasks_that_an_update_adds_to_a_finished_instance_are_no_violation(self, jobs: Jobs) -> None:
+        jobs.register_workflow("w", lambda data: [Task(name, lambda: 1) for name in data])
+        id = jobs.create_workflow_instance("w", ["a"], execute=True)
+        jobs.update_workflow(id, {"data": {"$push": ["b"]}})
+        assert invariants(jobs.storage) == []
+        jobs.resume(id)
+        assert {path: record["status"] for path, record in jobs.get_tasks_statuses(id).items()} == {
+            "#.a": "ok",
+            "#.b": "ok",
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,12 @@ from jobs_flow.backends.holder import new_token
 from jobs_flow.backends.policy import Policy
 from jobs_flow.backends.step import run_step
 from jobs_flow.backends.sync import SyncBackend
+from jobs_flow.backends.undo import run_undo
 from jobs_flow.errors import BrokerUnavailable, CannotPublish
 from jobs_flow.invariants import invariants
 from jobs_flow.recovery import Recovery
 from jobs_flow.storages.memory import MemoryStorage
-from jobs_flow.storages.records import Grip, Hold, Outcome
+from jobs_flow.storages.records import EPHEMERAL_KEPT, Grip, Hold, Outcome
 
 LEASE = 30_000
 
@@ -32,8 +34,10 @@ class Broker(SyncBackend):
         self.undos: list[str] = []
         self.away: Exception | None = None
         self.empty = True
+        self.asked = 0
 
     def dispatch(self, work: Dispatch) -> None:
+        self.asked += 1
         if self.away is not None:
             raise self.away
         self.messages += [(work.instance_id, path, work.run) for path in work.heads]
@@ -60,6 +64,15 @@ class World:
     def start(self, *tasks: Task) -> str:
         self.jobs.register_workflow("w", list(tasks))
         return self.jobs.create_workflow_instance("w", execute=True)
+
+    def start_ephemeral(self, *tasks: Task) -> str:
+        self.jobs.register_workflow("w", list(tasks))
+        return self.jobs.create_workflow_instance("w", execute=True, ephemeral=True)
+
+    def undo_and_die(self, id: str) -> None:
+        """Take what is to be undone next as a worker does that then dies."""
+        claim = self.storage.claim_undo(id, 2, token=new_token(), worker="dead", lease=LEASE)
+        assert claim.state == "granted"
 
     def deliver(self) -> None:
         """Deliver every message, and what they lead to."""
@@ -160,6 +173,22 @@ class TestLeases:
         world.deliver()
         assert world.jobs.wait(id) == 1
 
+    def test_a_broker_that_is_away_is_asked_once_and_does_not_keep_other_timers_waiting(self, world: World) -> None:
+        world.broker.empty = False
+        ids = [world.start(Task("a", lambda: 1)) for _ in range(20)]
+        for id in ids:
+            world.take(id, "#.a")
+        world.broker.messages.clear()
+        world.broker.away, world.broker.asked = BrokerUnavailable(reason="restarting"), 0
+        world.now += LEASE
+        Recovery(world.jobs.runtime, world.broker).sweep()
+        assert world.broker.asked == 1
+        assert {world.status(id, "#.a") for id in ids} == {"queued"}
+        world.broker.away, world.broker.empty = None, True
+        world.passes(LEASE)
+        world.deliver()
+        assert {world.jobs.wait(id) for id in ids} == {1}
+
 
 class TestTimers:
     def test_a_task_that_runs_for_too_long_has_failed(self, world: World) -> None:
@@ -212,6 +241,62 @@ class TestTimers:
         world.passes(1)
         assert world.broker.undos == [id, id]
 
+    def test_an_undo_that_keeps_killing_its_worker_is_poisoned(self, world: World) -> None:
+        called: list[int] = []
+        id = world.start(Task("a", lambda: 1, undo=called.append), Task("b", lambda: 1, undo=called.append))
+        world.deliver()
+        assert world.jobs.cancel(id, undo=True)
+        for _ in range(3):
+            world.undo_and_die(id)
+            world.passes(LEASE)
+        run_undo(world.jobs.runtime, id, 2, worker="w")
+        view = world.jobs.get_workflow(id)
+        assert (view["status"], view["error"]["code"], view["error"]["path"]) == ("failed", "POISONED", "#.b")
+        assert called == []
+        assert invariants(world.storage) == []
+
+    def test_one_that_lost_its_worker_less_often_is_undone(self, world: World) -> None:
+        called: list[int] = []
+        id = world.start(Task("a", lambda: 1, undo=called.append), Task("b", lambda: 2, undo=called.append))
+        world.deliver()
+        assert world.jobs.cancel(id, undo=True)
+        for _ in range(2):
+            world.undo_and_die(id)
+            world.passes(LEASE)
+        run_undo(world.jobs.runtime, id, 2, worker="w")
+        assert (called, world.jobs.get_workflow(id)["status"]) == ([2, 1], "cancelled")
+
+    def test_hooks_are_told_of_an_ephemeral_instance_whose_worker_died_at_its_end(self, world: World) -> None:
+        told: list[str] = []
+        world.jobs.on_complete(lambda id: told.append("complete"))
+        world.jobs.on_delete(lambda id: told.append("delete"))
+        id = world.start_ephemeral(Task("a", lambda: 1))
+        token = world.take(id, "#.a")
+        flow = world.jobs.runtime.shape_of(world.jobs.runtime.header(id)).flow("#.a")
+        assert world.storage.complete(id, "#.a", 1, token=token, outcome=Outcome("ok", body="1"), flow=flow).finished
+        for _ in range(30):
+            world.passes(1_000)
+        assert told == ["complete", "delete"]
+
+    def test_an_ephemeral_instance_that_was_started_again_meanwhile_stays(self, world: World) -> None:
+        id = world.start_ephemeral(Task("a", lambda: 1))
+        world.deliver()
+        world.now += EPHEMERAL_KEPT
+        (due,) = (due for due in world.storage.due() if due.kind == "ephemeral")
+        world.jobs.execute_all_tasks(id)
+        Recovery(world.jobs.runtime, world.broker)._see_to(due)
+        assert world.jobs.get_workflow(id)["status"] == "working"
+
+    def test_a_hook_that_exits_ends_neither_the_recovery_nor_other_hooks(self, world: World) -> None:
+        told: list[str] = []
+        world.jobs.on_error(lambda **_: sys.exit(1))
+        world.jobs.on_error(lambda id, path, payload: told.append(path))
+        id = world.start(Task("a", lambda: 1, queue_timeout=1))
+        world.broker.messages.clear()
+        world.passes(1_000)
+        assert told == ["#.a"]
+        assert world.jobs.get_workflow(id)["status"] == "failed"
+
     def test_one_bad_timer_does_not_stand_in_the_way_of_others(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -248,15 +333,30 @@ class TestLanes:
         self.queued(world, 50)
         world.broker.empty = False
         published = list(world.broker.messages)
-        for _ in range(20):
+        for _ in range(9):
             world.passes(60_000)
         assert world.broker.messages == published
+
+    def test_but_for_one_in_ten_minutes_since_others_may_keep_the_queue_from_being_empty(self, world: World) -> None:
+        ids = self.queued(world, 3)
+        world.broker.empty = False
+        world.broker.messages.clear()
+        recovery = Recovery(world.jobs.runtime, world.broker)
+        for _ in range(11):
+            world.now += 60_000
+            recovery.sweep(everything=True)
+        assert world.broker.messages == [(ids[0], "#.a", 1)]
+        for _ in range(4):
+            world.passes(600_000)
+        world.deliver()
+        assert [world.jobs.get_workflow(id)["status"] for id in ids] == ["done"] * 3
 
     def test_one_that_was_overtaken_is(self, world: World) -> None:
         ids = self.queued(world, 3)
         world.broker.empty = False
         del world.broker.messages[0]
         world.now += 10_000
+        world.jobs.create_workflow_instance("w", execute=True)
         world.deliver()
         world.passes(10_000)
         assert world.broker.messages == [(ids[0], "#.a", 1)]
@@ -273,8 +373,8 @@ class TestLanes:
         self.queued(world, 1)
         for _ in range(100):
             world.passes(1_000)
-        # At 5, 15, 35 and 75 s, besides the first time.
-        assert len(world.broker.messages) <= 6
+        # After 5 s, then each 10 s, besides the first time.
+        assert len(world.broker.messages) <= 12
 
     def test_a_message_that_can_never_be_published_fails_its_task(self, world: World) -> None:
         (id,) = self.queued(world, 1)

@@ -16,6 +16,7 @@ from celery.canvas import Signature
 
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import messages
+from jobs_flow.backends.runtime import is_shape
 from jobs_flow.errors import CanvasTooLarge
 from jobs_flow.workflows.plan import Plan
 
@@ -25,7 +26,15 @@ CANVAS_BYTES = 4 * 1024 * 1024
 
 def heads(app: Celery, work: Dispatch) -> list[Signature]:
     """A canvas for each head: publish them all."""
+    if work.lane is not None and is_shape(work.plan):
+        return [_in_lane(app, work, head, work.lane) for head in work.heads]
     return [_segment(app, work, head, messages.SEGMENT_BYTES)[0] for head in work.heads]
+
+
+def _in_lane(app: Celery, work: Dispatch, head: str, lane: str) -> Signature:
+    """One step for the queue it was recorded to wait in: whoever consumes that has the code for it."""
+    signature = messages.signature(app, messages.STEP, work.instance_id, head, work.run, work.plan)
+    return signature.set(**messages.options_of(lane))
 
 
 def _segment(app: Celery, work: Dispatch, head: str, budget: int) -> tuple[Signature, int]:

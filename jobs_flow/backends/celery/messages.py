@@ -108,6 +108,12 @@ def queue_of(lane: str) -> str:
     return lane.partition(":")[2]
 
 
+def options_of(lane: str) -> dict[str, Any]:
+    """Options that publish a message into a lane."""
+    priority, _, queue = lane.partition(":")
+    return {"queue": queue} | ({"priority": int(priority)} if priority else {})
+
+
 def size_of(app: Celery, plan: Plan, path: str) -> int:
     """Estimated bytes of a step's signature embedded in another message."""
     # JSON escapes what is not ASCII, and base64 adds a third.

@@ -210,7 +210,14 @@ class CeleryBackend(Backend):
             yield connection
 
 
-def _is_passing(app: Celery, error: Exception) -> bool:
-    """Whether a broker's refusal is about now: out of memory, read-only, loading."""
+def _is_passing(app: Celery, error: BaseException) -> bool:
+    """Whether a broker's refusal is about now: out of memory, read-only, loading, gone in the middle of a batch."""
+    if isinstance(error, RuntimeError) and "publish batch" in str(error):
+        # The connection was lost, and made anew, while the batch was being filled.
+        return True
+    if type(error).__name__ == "BatchPublishError" and error.__cause__ is not None:
+        # Whatever the server did not say itself is about the way there. Twice published, the second is refused.
+        said = type(error.__cause__).__name__ in ("ResponseError", "DataError")
+        return not said or _is_passing(app, error.__cause__)
     text = f"{type(error).__name__}: {error}"
     return any(word in text for word in ("OOM", "OutOfMemory", "READONLY", "ReadOnly", "LOADING", "BusyLoading"))

@@ -7,15 +7,15 @@ which the records hold; the tasks of a composed canvas keep theirs, which chords
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
 
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import messages
-from jobs_flow.backends.step import Step, run_step
+from jobs_flow.backends.step import CLAIM_PATIENCE, Step, patiently, run_step
 from jobs_flow.backends.undo import run_undo
 from jobs_flow.errors import (
     BrokerUnavailable,
@@ -41,6 +41,8 @@ else:
 
 
 logger = logging.getLogger("jobs_flow.celery")
+
+T = TypeVar("T")
 
 #: Seconds between two looks of a message in a composed canvas at a task that has not ended yet.
 LOOK_AGAIN = 1.0
@@ -94,20 +96,7 @@ def register(app: Celery, backend: CeleryBackend) -> None:
         ignore_result = False
 
         def run(self, instance_id: str, path: str, run: int) -> None:
-            runtime = backend.runtime
-            header = runtime.header(instance_id)
-            plan = runtime.plan_of(header)
-            selected = runtime.lined_up(plan, selection.select_all(plan))
-            try:
-                runtime.storage.start_run(instance_id, selected, expect_run=run)
-            except CannotStart:
-                # Delivered twice: the first delivery started this very run.
-                if runtime.header(instance_id).run != run:
-                    raise
-                return
-            runtime.listener.run_started(instance_id)
-            if not selected.heads:
-                runtime.listener.run_finished(instance_id, run, InstanceStatus.DONE)
+            _or_later(lambda: _begin(backend, instance_id, run))
 
     class CanvasStep(FlowTask):
         name = messages.CANVAS_STEP
@@ -127,14 +116,16 @@ def register(app: Celery, backend: CeleryBackend) -> None:
 
         def run(self, instance_id: str, path: str, run: int) -> None:
             if _is_sequential(path):
-                _check_run(backend, instance_id, run)
+                _or_later(lambda: _check_run(backend, instance_id, run))
 
     class CanvasEnd(FlowTask):
         name = messages.CANVAS_END
         ignore_result = False
+        # Celery logs what its tasks return, which is the user's here.
+        resultrepr_maxsize = 0
 
         def run(self, instance_id: str, path: str, run: int) -> Any:
-            return backend.runtime.last_result(_check_run(backend, instance_id, run))
+            return _or_later(lambda: backend.runtime.last_result(_check_run(backend, instance_id, run)))
 
     for cls in (RunStep, Undo, CanvasBegin, CanvasStep, CanvasJoin, CanvasEnd):
         cls.__module__ = __name__
@@ -145,6 +136,31 @@ def unregister(app: Celery) -> None:
     """Take the tasks off ``app``, so that another backend may put its own there."""
     for name in messages.NAMES:
         app.tasks.pop(name, None)
+
+
+def _or_later(operation: Callable[[], T]) -> T:
+    """The result of ``operation``; while the storage stays away its message goes back to the queue."""
+    try:
+        return patiently(operation, CLAIM_PATIENCE)
+    except StorageUnavailable as error:
+        raise Reject(error, requeue=True) from error
+
+
+def _begin(backend: CeleryBackend, instance_id: str, run: int) -> None:
+    """Start the run of a composed canvas, unless an earlier delivery of the message has."""
+    runtime = backend.runtime
+    header = runtime.header(instance_id)
+    plan = runtime.plan_of(header)
+    selected = runtime.lined_up(plan, selection.select_all(plan))
+    try:
+        runtime.storage.start_run(instance_id, selected, expect_run=run)
+    except CannotStart:
+        if runtime.header(instance_id).run != run:
+            raise
+        return
+    runtime.listener.run_started(instance_id)
+    if not selected.heads:
+        runtime.listener.run_finished(instance_id, run, InstanceStatus.DONE)
 
 
 def _run(task: FlowTask, backend: CeleryBackend, instance_id: str, path: str, run: int) -> Step:
@@ -182,7 +198,7 @@ def _wait_for(task: FlowTask, backend: CeleryBackend, instance_id: str, path: st
     """The error of a task of a composed canvas that this message did not execute, None when it let the flow go on.
 
     Celery takes the end of a message for the end of its task: so while the task has none, the message comes
-    back later. Raises ``Retry``, or ``Ignore`` for another run's message.
+    back later. Raises ``Retry``, ``Ignore`` for another run's message, or ``ExecutionFailed``.
     """
     runtime = backend.runtime
     try:
@@ -190,7 +206,10 @@ def _wait_for(task: FlowTask, backend: CeleryBackend, instance_id: str, path: st
         header = runtime.storage.get_instance(instance_id)
     except StorageUnavailable as error:
         raise Reject(error, requeue=True) from error
-    if record is None or header is None or header.run != run or record["run"] != run:
+    if header is None:
+        # Ignored, whoever waits for the canvas would wait for ever.
+        raise _destroyed(instance_id, path)
+    if record is None or header.run != run or record["run"] != run:
         raise Ignore()
     status = record["status"]
     if status in ENDED:
@@ -229,9 +248,16 @@ def _failure(instance_id: str, path: str, error: Mapping[str, Any]) -> Execution
     return ExecutionFailed(instance_id=instance_id, path=path, reason=error.get("type", "it failed"))
 
 
+def _destroyed(instance_id: str, path: str) -> ExecutionFailed:
+    # Not ``InstanceNotFound``, which result backends cannot give back.
+    return ExecutionFailed(instance_id=instance_id, path=path, reason="the instance was destroyed")
+
+
 def _check_run(backend: CeleryBackend, instance_id: str, run: int) -> Instance:
     """The header, unless the run has failed. Raises ``ExecutionFailed``, or ``Ignore`` for another run's message."""
-    header = backend.runtime.header(instance_id)
+    header = backend.runtime.storage.get_instance(instance_id)
+    if header is None:
+        raise _destroyed(instance_id, "#")
     if header.run != run:
         raise Ignore()
     if header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED):

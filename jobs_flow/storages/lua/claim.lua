@@ -3,7 +3,7 @@ local path, run, token, worker, revision, lease, timeout = arg(), arg(), arg(), 
 local current = redis.call('HMGET', header, 'run', 'revision', 'status', 'cancelled', 'paused', 'updaters')
 local key = task_key(path)
 local record = redis.call('HMGET', key, 'status', 'run', 'attempt', 'given', 'token', 'executionTime', 'retries',
-  'retryAt', 'lane', 'publishedAt', 'waitTimeout', 'later')
+  'retryAt', 'lane', 'publishedAt', 'waitTimeout', 'later', 'publishings', 'queuedAt')
 if not current[1] or not record[1] then return { 'gone' } end
 if current[1] ~= run or record[2] ~= run then return { 'stale' } end
 if current[2] ~= revision then return { 'header', read_header() } end
@@ -23,7 +23,9 @@ if record[1] == '"queued"' then
   if record[11] then redis.call('ZREM', timers, timer('waiting', path)) end
   if record[9] then
     leave_lane(path, run, record[9], record[12])
-    redis.call('ZADD', prefix .. 'workflowLanes', 'GT', int(math.min(tonumber(record[10]), server_time())), record[9])
+    -- Of one that was published again nobody knows which message this was: it tells no more than the first would.
+    local mark = tonumber(record[13] and record[14] or record[10])
+    redis.call('ZADD', prefix .. 'workflowLanes', 'GT', int(math.min(mark, server_time())), record[9])
   end
   emit('{"run":' .. run .. ',"tasks":{' .. cjson.encode(path) .. ':{"status":"running","executionTime":' .. time ..
     ',"attempt":' .. int(attempt) .. '}}}')

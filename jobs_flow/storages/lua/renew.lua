@@ -15,6 +15,7 @@ for i = 1, #holds, 3 do
   local held = record[1] == '"running"' and record[2] == run and same_token(record[3], holder .. '*')
     and current[1] == run and current[2] == '"working"'
   if held then set_timer(undoing and 'undo' or 'lease', path, lease) end
+  if held and undoing then redis.call('HSET', prefix .. 'workflowState_' .. id, 'undoUntil', int(server_time() + lease)) end
   answers[#answers + 1] = not held and 'lost' or not undoing and asked_to_stop(current[3], path) and 'cancelled' or 'held'
 end
 return answers

@@ -137,6 +137,11 @@ def routed(data: Any) -> list[Task]:
     return [Task("a", elsewhere), Task("b", lambda res: res, queue="elsewhere"), Task("c", lambda res: res)]
 
 
+@workflow("one_word")
+def one_word(data: str) -> list[Task]:
+    return [Task("a", lambda: data)]
+
+
 def dies(res: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -240,6 +245,17 @@ def gated(data: dict[str, Any]) -> list[Task]:
         return calls
 
     return [Task("a", wait), Task("b", lambda res: res)]
+
+
+@workflow("undoing")
+def undoing(data: dict[str, Any]) -> list[Task]:
+    """Two tasks to undo; the first to be undone kills its process the first ``deaths`` times."""
+
+    def die(res: Any) -> None:
+        if count_call(data["calls"]) <= data["deaths"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return [Task("a", lambda: 1, undo=lambda res: None), Task("b", lambda: 2, undo=die)]
 
 
 @workflow("existing")
