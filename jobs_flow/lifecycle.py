@@ -263,7 +263,8 @@ class Lifecycle(Queries):
         """Remove an instance with its records and logs; False when there is none.
 
         Whatever still runs for it writes nothing any more, whoever waits for it is told ``InstanceNotFound``, and
-        ``on_delete`` is called once. In a transaction of the index's database it waits for the commit.
+        ``on_delete`` is called once. In a transaction of the index's database it waits for the commit. Raises
+        ``StorageUnavailable``; where there is an outbox it is then done later.
         """
         token = self.index.requested(instance_id, "destroy", {})
         if not self.index.in_transaction():

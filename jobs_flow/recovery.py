@@ -230,11 +230,12 @@ class Recovery:
 
     def _lane(self, lane: Lane) -> int:
         storage, grace = self._runtime.storage, self._runtime.policy.grace_ms
+        longest = self._runtime.policy.patience_ms
         passed = lane.oldest is not None and lane.oldest < lane.mark
         # The broker is asked only where the watermark says nothing.
-        lost = storage.overdue(lane.name, grace=grace, drained=False, limit=BATCH) if passed else []
+        lost = storage.overdue(lane.name, grace=grace, drained=False, limit=BATCH, longest=longest) if passed else []
         if not lost and lane.length and self._backend.drained(lane.name):
-            lost = storage.overdue(lane.name, grace=grace, drained=True, limit=BATCH)
+            lost = storage.overdue(lane.name, grace=grace, drained=True, limit=BATCH, longest=longest)
         if not lost and lane.length and time.monotonic() >= self._probe_at.get(lane.name, 0.0):
             lost = storage.overdue(lane.name, grace=max(grace, PROBE_AFTER), drained=True, limit=1)
             if lost:

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from jobs_flow.backends.holder import process_prefix
 from jobs_flow.backends.runtime import Runtime
@@ -21,6 +22,8 @@ from jobs_flow.storages.records import Hold
 logger = logging.getLogger("jobs_flow.engine")
 
 _kept_by_main = False
+#: Whether the caller executes steps that no request of the worker stands for.
+_inline: ContextVar[bool] = ContextVar("jobs_flow_inline", default=False)
 
 
 def kept_by_main(kept: bool = True) -> None:
@@ -30,9 +33,19 @@ def kept_by_main(kept: bool = True) -> None:
 
 
 @contextmanager
+def inline() -> Iterator[None]:
+    """Steps inside the block are this process's own affair, also in a process of a worker."""
+    token = _inline.set(True)
+    try:
+        yield
+    finally:
+        _inline.reset(token)
+
+
+@contextmanager
 def keeping(runtime: Runtime, instance_id: str, path: str, run: int) -> Iterator[None]:
     """Renew the lease of a task of this process inside the block."""
-    if _kept_by_main:
+    if _kept_by_main and not _inline.get():
         yield
         return
     keeper = _keeper_of(runtime)

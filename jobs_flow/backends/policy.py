@@ -25,6 +25,11 @@ class Policy:
         return self.lease / 3
 
     @property
+    def patience_ms(self) -> int:
+        """The longest time between two publications of a message that seems lost: it ends within three leases."""
+        return max(2 * self.grace_ms, self.lease_ms)
+
+    @property
     def grace_ms(self) -> int:
         """Milliseconds that a message gets to arrive before its watermark counts against it."""
         return int(min(self.lease, 5.0) * 1000)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 
 from jobs_flow.backends.base import Backend, Dispatch
+from jobs_flow.backends.leases import inline
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.backends.step import run_step
 from jobs_flow.backends.undo import run_undo
@@ -40,7 +41,8 @@ class SyncBackend(Backend):
                 self._runtime.storage.release(work.instance_id, path, work.run)
                 waiting.append(path)
             path = waiting.popleft()
-            step = run_step(self._runtime, work.instance_id, path, work.run, worker=WORKER)
+            with inline():
+                step = run_step(self._runtime, work.instance_id, path, work.run, worker=WORKER)
             waiting.extend(step.queued)
             if step.retry_in and path not in step.queued:
                 retries.append((time.monotonic() + step.retry_in, path))
@@ -53,4 +55,5 @@ class SyncBackend(Backend):
 
     def dispatch_undo(self, instance_id: str, run: int) -> None:
         """Undo everything."""
-        run_undo(self._runtime, instance_id, run, worker=WORKER)
+        with inline():
+            run_undo(self._runtime, instance_id, run, worker=WORKER)

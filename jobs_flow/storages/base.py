@@ -366,16 +366,18 @@ class Storage(ABC):
         """Every lane with queued tasks."""
 
     @abstractmethod
-    def overdue(self, lane: str, *, grace: int, drained: bool, limit: int = 100) -> list[Queued]:
+    def overdue(
+        self, lane: str, *, grace: int, drained: bool, limit: int = 100, longest: int | None = None
+    ) -> list[Queued]:
         """Take queued tasks whose messages seem lost, to publish them again.
 
         First in, first out: a task that was queued (last published) more than ``grace`` milliseconds before one
         that somebody has claimed since (the lane's mark) should have been delivered; so should any that was queued
         that long ago when its queue is ``drained``. A smaller difference says nothing: publishing takes its time,
         so messages do not stand in the exact order in which their tasks were queued. Each one given counts as
-        published now, and is not given again for ``grace``, from the second time on for twice as long; claimed at
-        last, it moves the mark no further than its first message would. Entries whose record is not queued any
-        more are removed; those of a paused instance are put off.
+        published now, and is not given again for ``grace``, then for twice as long each time, up to ``longest``
+        (twice ``grace`` if not given); claimed at last, it moves the mark no further than its first message would.
+        Entries whose record is not queued any more are removed; those of a paused instance are put off.
         """
 
     @abstractmethod

@@ -10,9 +10,6 @@ from jobs_flow.storages.memory_records import RECORD_TIMERS, Place, State, Timer
 from jobs_flow.storages.records import NOTICE_DELAY, Due, Lane, Queued
 from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
 
-#: Times the first interval that one who was given as overdue again and again waits at most.
-_BACK_OFF = 2
-
 #: Kinds of timers that whoever saw to them removes.
 _NOTICES = frozenset({"failed", "ended", "ephemeral"})
 
@@ -100,7 +97,10 @@ class MemoryTimers(MemoryStates):
             lanes = sorted(published.items())
             return [Lane(name, len(times), min(times), self._marks.get(name, 0)) for name, times in lanes]
 
-    def overdue(self, lane: str, *, grace: int, drained: bool, limit: int = 100) -> list[Queued]:
+    def overdue(
+        self, lane: str, *, grace: int, drained: bool, limit: int = 100, longest: int | None = None
+    ) -> list[Queued]:
+        most = 2 * grace if longest is None else longest
         with self._changed:
             now, mark = self._clock(), self._marks.get(lane, 0)
 
@@ -118,7 +118,7 @@ class MemoryTimers(MemoryStates):
                 if state.paused:
                     place.look_at = now + grace
                     continue
-                place.published, place.look_at = now, now + grace * min(2**place.given, _BACK_OFF)
+                place.published, place.look_at = now, now + min(grace * 2 ** min(place.given, 30), most)
                 place.given += 1
                 given.append(Queued(state.id, path, state.run))
             return given

@@ -86,7 +86,10 @@ class RedisTimers(RedisScripts):
         """Every lane with queued tasks."""
         return sorted(map(codec.lane, self._run_index("lanes")), key=lambda lane: lane.name)
 
-    def overdue(self, lane: str, *, grace: int, drained: bool, limit: int = 100) -> list[Queued]:
+    def overdue(
+        self, lane: str, *, grace: int, drained: bool, limit: int = 100, longest: int | None = None
+    ) -> list[Queued]:
         """Take queued tasks whose messages seem lost."""
-        reply = self._run_index("overdue", lane, str(grace), "1" if drained else "", str(limit))
+        most = 2 * grace if longest is None else longest
+        reply = self._run_index("overdue", lane, str(grace), str(most), "1" if drained else "", str(limit))
         return [Queued(codec.name(owner), path.decode(), int(run)) for owner, path, run in reply]

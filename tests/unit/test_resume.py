@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,13 +10,17 @@ import pytest
 from jobs_flow import Jobs, Registry, Retry, Task
 from jobs_flow.errors import CannotStart, InvalidArgument, TaskNotFound
 from jobs_flow.invariants import invariants
+from jobs_flow.storages.memory import MemoryStorage
 
 
 class Counting:
     """A chain whose tasks note their calls; those of ``broken`` fail."""
 
     def __init__(self, length: int, *broken: int) -> None:
-        self.jobs = Jobs(storage="memory://", backend="sync", registry=Registry())
+        # A clock of its own: what is executed later has a later time, also within a millisecond.
+        clock = count(1_000_000)
+        storage = MemoryStorage(clock=lambda: next(clock))
+        self.jobs = Jobs(storage=storage, backend="sync", registry=Registry())
         self.calls: list[str] = []
         self.broken = {f"#.t{number}" for number in broken}
         self.jobs.register_workflow("w", [Task(f"t{number}", self.work) for number in range(1, length + 1)])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from typing import Any
 
 import pytest
 
 from jobs_flow import Failure, Jobs, Registry, Task
+from jobs_flow.backends import SyncBackend, leases
+from jobs_flow.backends.policy import Policy
 from jobs_flow.errors import (
     CannotStart,
     ConfigurationError,
@@ -422,3 +425,23 @@ class TestMessages:
         id = run(jobs, Task("a", lambda: 1), Task("b", lambda res: [res]))
         await jobs.aexecute_one_task(id, "#.a")
         assert await jobs.await_task(id, "#.a") == 1
+
+
+class TestLeases:
+    def test_in_a_process_of_a_worker_too_its_own_tasks_keep_theirs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(leases, "_kept_by_main", True)
+        backend = SyncBackend()
+        monkeypatch.setattr(SyncBackend, "policy", Policy(lease=0.15))
+        jobs = Jobs(storage="memory://", backend=backend, registry=Registry())
+        found: list[int] = []
+
+        def slow(res: Any) -> str:
+            # Until the lease it was claimed with is long over.
+            deadline = time.monotonic() + 0.6
+            while time.monotonic() < deadline:
+                found.extend(1 for due in jobs.storage.due() if due.kind == "lease")
+                time.sleep(0.01)
+            return "kept"
+
+        assert jobs.wait(run(jobs, Task("a", slow))) == "kept"
+        assert found == []
