@@ -78,7 +78,7 @@ class DefinitionError(JobsFlowError):
 
 
 class DefinitionChanged(JobsFlowError):
-    """The code of workflow {workflow!r} no longer gives the tree that instance {instance_id} was made with: {path} differs. Deploy the code it was made with, or update the instance."""
+    """The code of workflow {workflow!r} no longer gives the tree that instance {instance_id} was made with: {path} differs. Deploy the code it was made with, or move the instance to this code with update_workflow(), which may leave all as it is."""
 
     code = "DEFINITION_CHANGED"
     path: str
@@ -179,6 +179,10 @@ class CannotStart(JobsFlowError):
     def __init__(self, *, instance_id: str, path: str, reason: str, blocking: str | None = None) -> None:
         super().__init__(instance_id=instance_id, path=path, reason=reason, blocking=blocking)
 
+    def _render(self) -> str:
+        text = super()._render()
+        return text.replace("Task # of instance", "Instance", 1) if self._attributes["path"] == "#" else text
+
 
 class ExecutionFailed(JobsFlowError):
     """Task {path} of instance {instance_id} failed: {reason}
@@ -258,12 +262,28 @@ class WaitTimeout(JobsFlowError, TimeoutError):
 
     code = "WAIT_TIMEOUT"
 
-    def __init__(self, *, instance_id: str, timeout: float, status: str, queued: int = 0, running: int = 0) -> None:
-        super().__init__(instance_id=instance_id, timeout=timeout, status=status, queued=queued, running=running)
+    def __init__(
+        self,
+        *,
+        instance_id: str,
+        timeout: float,
+        status: str,
+        queued: int = 0,
+        running: int = 0,
+        paused: bool = False,
+    ) -> None:
+        counts = {"queued": queued, "running": running, "paused": paused}
+        super().__init__(instance_id=instance_id, timeout=timeout, status=status, **counts)
+
+    def _render(self) -> str:
+        text = super()._render()
+        if not self._attributes["paused"]:
+            return text
+        return f"{text.partition(' Queued tasks')[0]} It is paused: unpause() lets it go on."
 
 
 class InvalidUpdater(JobsFlowError):
-    """The context updater is wrong at {where}: {reason}"""
+    """The updater is wrong at {where}: {reason}"""
 
     code = "INVALID_UPDATER"
     where: str

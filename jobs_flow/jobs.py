@@ -155,8 +155,9 @@ class Jobs(Lifecycle):
     ) -> str:
         """Make an instance, and start it when ``execute``; its id.
 
-        With a ``key`` there is at most one instance of the workflow that has it: the same call again, from any
-        process, gives its id and starts nothing twice; the data of the first one stays.
+        With a ``key`` there is at most one instance of the workflow and realm that has it: the same call again,
+        from any process, gives its id and starts nothing twice; the data of the first one stays. Destroying it
+        frees the key.
 
         Inside a transaction of the index's database everything waits for the commit. With ``execute``
         the id is given whatever becomes of the start: an instance that could not be started stays

@@ -12,7 +12,14 @@ from jobs_flow.arguments import checked_context, checked_text
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.perform import cancelled
 from jobs_flow.backends.step import end_queued
-from jobs_flow.errors import BrokerUnavailable, DefinitionChanged, InvalidArgument, JobsFlowError, TaskNotFound
+from jobs_flow.errors import (
+    BrokerUnavailable,
+    CannotStart,
+    DefinitionChanged,
+    InvalidArgument,
+    JobsFlowError,
+    TaskNotFound,
+)
 from jobs_flow.hooks import Hook
 from jobs_flow.index import InstanceIndex
 from jobs_flow.queries import Queries, instance_view
@@ -81,6 +88,8 @@ class Lifecycle(Queries):
 
     def _paths(self, instance_id: str, start: Start) -> list[str]:
         header, selected = self._select(instance_id, start)
+        if header.status == InstanceStatus.WORKING:
+            raise CannotStart(instance_id=instance_id, path=paths.ROOT, reason="a run is going on")
         chosen = frozenset(selected.paths)
         return [path for path in self.runtime.plan_of(header).nodes if path in chosen]
 
@@ -145,10 +154,13 @@ class Lifecycle(Queries):
         return True
 
     def pause(self, instance_id: str) -> bool:
-        """Start no further task until ``unpause``; running ones go on. False when it was paused already.
+        """Start no further task of this run until ``unpause``; running ones go on.
 
-        Survives restarts of everything but the storage. Raises ``InstanceNotFound``.
+        False when it is paused already, or not working. Survives restarts; ends with the run. Raises
+        ``InstanceNotFound``.
         """
+        if self.runtime.header(instance_id).status != InstanceStatus.WORKING:
+            return False
         return self._set_paused(instance_id, True)
 
     def unpause(self, instance_id: str) -> bool:
@@ -225,9 +237,10 @@ class Lifecycle(Queries):
             state = dict(state if given is None else given)
         else:
             state = updaters.apply(state, updaters.check(updater))
-        unknown = sorted(set(state) - set(UPDATABLE))
-        if unknown or len(state) != len(UPDATABLE):
-            reason = f"it leaves {', '.join(sorted(state))}; there are {', '.join(UPDATABLE)}"
+        wrong = sorted(set(state) ^ set(UPDATABLE))
+        if wrong:
+            what = "adds" if wrong[0] in state else "leaves out"
+            reason = f"it {what} {wrong[0]!r}; an instance has {', '.join(UPDATABLE)}"
             raise InvalidArgument(argument="updater", reason=reason)
         data = json.decode(json.encode(state["data"], "data"))
         plan = self.runtime.registry.plan(state["workflow"], data)
@@ -291,7 +304,12 @@ class Lifecycle(Queries):
         return header is not None
 
     def destroy_workflows_by_realm(self, realm: str) -> int:
-        """Remove every instance of a realm, in batches; how many there were."""
+        """Remove every instance of a realm, in batches; how many there were.
+
+        Raises ``InvalidArgument`` without a realm: instances that have none are removed one by one.
+        """
+        if not realm or not isinstance(realm, str):
+            raise InvalidArgument(argument="realm", reason=f"it is the name of a realm, not {realm!r}")
         destroyed = 0
         while ids := self.storage.list_ids(realm=realm, limit=REALM_BATCH):
             destroyed += sum(self.destroy_workflow(instance_id) for instance_id in ids)

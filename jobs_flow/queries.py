@@ -33,8 +33,12 @@ def instance_view(instance: Instance) -> dict[str, Any]:
         "realm": instance.realm,
         "data": instance.data,
         "ephemeral": instance.ephemeral,
+        "key": instance.key,
         "status": instance.status,
         "run": instance.run,
+        "paused": instance.paused,
+        "cancelled": list(instance.cancelled),
+        "undo": instance.undo,
         "progress": instance.progress,
         "counts": dict(instance.counts),
         "error": instance.error,
@@ -178,6 +182,9 @@ class Queries:
                 message = f"Instance {header.id} was not started: {error['message']}"
                 raise ExecutionFailed(message, instance_id=header.id, reason=error["message"], payload=error)
             path = error.get("path", "#")
+            if header.status == InstanceStatus.CANCELLED:
+                message = f"Instance {header.id} was cancelled at {path}"
+                raise ExecutionFailed(message, instance_id=header.id, path=path, reason="cancelled", payload=error)
             raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
         return self.runtime.last_result(header)
 
@@ -240,4 +247,5 @@ def _check_deadline(header: Instance, deadline: float | None, timeout: float | N
             status=header.status,
             queued=header.counts.get(TaskStatus.QUEUED, 0),
             running=header.counts.get(TaskStatus.RUNNING, 0),
+            paused=header.paused,
         )

@@ -244,7 +244,8 @@ class Recovery:
         for queued in lost:
             runs[queued.instance_id, queued.run].append(queued.path)
         for (instance_id, run), paths in runs.items():
-            logger.warning("%s run %s: %d lost messages are published again", instance_id, run, len(paths))
+            # Not more than a guess: a worker may have fetched them and be busy.
+            logger.info("%s run %s: published again, no worker has taken them: %d", instance_id, run, len(paths))
             try:
                 self._publish(instance_id, run, paths, lane.name)
             except InstanceNotFound:

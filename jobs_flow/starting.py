@@ -35,7 +35,11 @@ class Start:
     @classmethod
     def resumption(cls, mode: str, path: str | None) -> Self:
         """What ``Jobs.resume`` asks for."""
+        if mode not in MODES:
+            raise InvalidArgument(argument="mode", reason=f"it is one of {', '.join(MODES)}, not {mode!r}")
         if path not in (None, paths.ROOT):
+            if mode != MODES[0]:
+                raise InvalidArgument(argument="mode", reason=f"from {path} on everything runs, so there is no mode")
             return cls("from", path)
         return cls("resume", mode="all" if path == paths.ROOT else mode)
 
@@ -66,11 +70,13 @@ class Start:
             return selection.select_all(plan, self.argument)
         except selection.Blocked as blocked:
             reason = f"{blocked.blocking} comes before it and is {blocked.status}"
+            if blocked.status == "stale":
+                reason += ": what it builds on was executed again after it. Execute it again first"
             if self.kind == "resume":
                 reason += '; mode "failed_and_downstream" runs it again'
             raise CannotStart(
                 instance_id=instance.id, path=blocked.path, reason=reason, blocking=blocked.blocking
             ) from None
         except selection.NothingToResume:
-            reason = "every task has passed, so there is nothing to resume"
+            reason = "every task has passed, so there is nothing to resume; with a path it runs again from there"
             raise CannotStart(instance_id=instance.id, path=paths.ROOT, reason=reason) from None

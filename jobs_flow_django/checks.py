@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
 from django.utils.module_loading import import_string
 
 from jobs_flow.errors import ConfigurationError
 from jobs_flow_django.conf import Settings, get_settings, key_name
+
+CELERY_PREFIX = "CELERY_JOBS_FLOW_"
 
 
 @register()
@@ -60,7 +63,7 @@ def _check_celery(settings: Settings) -> list[CheckMessage]:
                 id="jobs_flow_django.W001",
             )
         ]
-    messages: list[CheckMessage] = []
+    messages: list[CheckMessage] = list(_check_celery_settings())
     if not app.conf.broker_url:
         messages.append(
             Warning(
@@ -78,6 +81,24 @@ def _check_celery(settings: Settings) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _check_celery_settings() -> Iterator[CheckMessage]:
+    """Ours among the ``CELERY_…`` settings: Celery itself says nothing about a name that it does not know."""
+    from jobs_flow.backends.celery.settings import SETTINGS, check
+
+    for name in dir(django_settings):
+        if not name.startswith(CELERY_PREFIX):
+            continue
+        key = name.removeprefix("CELERY_").lower()
+        try:
+            if key not in SETTINGS:
+                known = ", ".join(f"CELERY_{each.upper()}" for each in SETTINGS)
+                raise ConfigurationError(setting=name, reason=f"there is no such setting; there are {known}.")
+            check(key, getattr(django_settings, name))
+        except ConfigurationError as error:
+            text = str(error).replace(f"setting {key} ", f"setting {name} ")
+            yield Error(text, id="jobs_flow_django.E004")
 
 
 def _check_channels() -> list[CheckMessage]:

@@ -57,7 +57,7 @@ class DjangoIndex(InstanceIndex):
     def created(self, new: NewInstance, *, execute: bool = False) -> str | None:
         """Insert the row of ``new`` and its outbox entry; in the caller's transaction, when there is one."""
         owner = _owner.get()
-        digest = None if new.key is None else key_digest(new.workflow, new.key)
+        digest = None if new.key is None else key_digest(new.workflow, new.realm, new.key)
         row = WorkflowInstance(
             id=new.id,
             workflow=new.workflow,

@@ -86,7 +86,7 @@ class Storage(ABC):
         """Write the header and an ``inactive`` record for each path; the instance is ``inactive``.
 
         Raises ``InstanceExists`` and changes nothing when the id is taken, or when an instance of the same
-        workflow has the same key: the error's ``instance_id`` is that of the one that is there. Writes
+        workflow and realm has the same key: the error's ``instance_id`` is that of the one that is there. Writes
         event 1 (``reset``).
         """
 
@@ -107,8 +107,8 @@ class Storage(ABC):
         """The description the instance was created with, or last updated to; None without one."""
 
     @abstractmethod
-    def find_key(self, workflow: str, key: str) -> str | None:
-        """The id of the workflow's instance that has ``key``, or None."""
+    def find_key(self, workflow: str, key: str, *, realm: str = "") -> str | None:
+        """The id of the instance of this workflow and realm that has ``key``, or None."""
 
     @abstractmethod
     def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:
@@ -145,8 +145,8 @@ class Storage(ABC):
 
         Reset keeps what there was of the selected paths as an attempt (``get_attempts``), clears body, argument,
         context, updaters, error, times, counters, progress, logs and undo, and marks them with the new run
-        number; other records are not touched. ``error``, ``finished_at``, ``cancelled`` and ``undo`` of the
-        instance are cleared, ``started_at`` set; ``paused`` stays. An argument of the selection is recorded on
+        number; other records are not touched. ``error``, ``finished_at``, ``paused``, ``cancelled`` and ``undo`` of
+        the instance are cleared, ``started_at`` set. An argument of the selection is recorded on
         the heads. Event: ``reset``. Without heads (a workflow of no tasks) the run is over at once: ``done``,
         with the timers of an end (see ``complete``).
 

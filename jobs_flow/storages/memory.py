@@ -67,13 +67,13 @@ class MemoryStorage(MemoryTimers):
             key=new.key,
         )
         with self._changed:
-            there = new.id if new.id in self._states else self._having(new.workflow, new.key)
+            there = new.id if new.id in self._states else self._having(new.workflow, new.realm, new.key)
             if there is not None:
                 raise InstanceExists(instance_id=there)
             self._tombstones.pop(new.id, None)
             self._states[new.id] = state
             if new.key is not None:
-                self._keys[new.workflow, new.key] = new.id
+                self._keys[new.workflow, new.realm, new.key] = new.id
             self._publish(state, {"run": 0, "reset": True}, now)
             return state.header()
 
@@ -100,9 +100,9 @@ class MemoryStorage(MemoryTimers):
             tree: list[dict[str, Any]] | None = None if state is None else decode(state.tree)
             return tree
 
-    def find_key(self, workflow: str, key: str) -> str | None:
+    def find_key(self, workflow: str, key: str, *, realm: str = "") -> str | None:
         with self._changed:
-            return self._having(workflow, key)
+            return self._having(workflow, realm, key)
 
     def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:
         with self._changed:
@@ -111,14 +111,14 @@ class MemoryStorage(MemoryTimers):
                 return None
             if state.status is InstanceStatus.WORKING and list(new.paths) != list(state.records):
                 raise InstanceBusy(instance_id=state.id, action="an update that changes its tasks")
-            there = self._having(new.workflow, state.key)
+            there = self._having(new.workflow, state.realm, state.key)
             if there not in (None, state.id):
                 raise InstanceExists(instance_id=str(there))
             before = state.workflow
             data = transitions_control.update(state, new)
             if state.key is not None:
-                del self._keys[before, state.key]
-                self._keys[state.workflow, state.key] = state.id
+                del self._keys[before, state.realm, state.key]
+                self._keys[state.workflow, state.realm, state.key] = state.id
             self._publish(state, data, self._now(state))
             return state.header()
 
@@ -426,8 +426,8 @@ class MemoryStorage(MemoryTimers):
             raise InstanceBusy(instance_id=instance_id, action=action)
         return state
 
-    def _having(self, workflow: str, key: str | None) -> str | None:
-        return None if key is None else self._keys.get((workflow, key))
+    def _having(self, workflow: str, realm: str, key: str | None) -> str | None:
+        return None if key is None else self._keys.get((workflow, realm, key))
 
     def _changed_by(self, state: State, data: Data | None, now: int) -> bool:
         """Publish the event of a transition; whether there was one."""

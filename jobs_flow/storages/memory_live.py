@@ -24,7 +24,7 @@ class MemoryStates(Storage):
         self._clock = clock
         self._states: dict[str, State] = {}
         #: Instance id by workflow and key.
-        self._keys: dict[tuple[str, str], str] = {}
+        self._keys: dict[tuple[str, str, str], str] = {}
         #: The last event of an instance that was deleted, and until when it is kept; the oldest first.
         self._tombstones: dict[str, tuple[int, int]] = {}
         self._subscribers: dict[str, set[MemorySubscription]] = {}
@@ -63,7 +63,7 @@ class MemoryStates(Storage):
         now = self._clock()
         del self._states[state.id]
         if state.key is not None:
-            self._keys.pop((state.workflow, state.key), None)
+            self._keys.pop((state.workflow, state.realm, state.key), None)
         self._tombstones[state.id] = state.seq + 1, now + TOMBSTONE_KEPT
         for instance_id, (_, until) in list(self._tombstones.items()):
             if until <= now:

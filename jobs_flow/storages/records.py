@@ -91,7 +91,7 @@ class NewInstance:
     realm: str = ""
     name: str = ""
     ephemeral: bool = False
-    #: At most one instance of a workflow has a key; None: it has none.
+    #: At most one instance of a workflow and realm has a key; None: it has none.
     key: str | None = None
 
 

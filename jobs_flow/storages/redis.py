@@ -56,7 +56,7 @@ class RedisStorage(RedisRuns, RedisTimers, Storage):
             new.id,
             new_token(),
             new.realm,
-            "" if new.key is None else codec.key_field(new.workflow, new.key),
+            "" if new.key is None else codec.key_field(new.workflow, new.realm, new.key),
             codec.counted(codec.header_fields(new)),
             codec.encode(new.tree),
             codec.encode(list(new.paths)),
@@ -103,10 +103,11 @@ class RedisStorage(RedisRuns, RedisTimers, Storage):
             text = self._client.hget(self._key(f"workflowTree_{instance_id}"), "tree")
         return codec.decode(text) if text is not None else None
 
-    def find_key(self, workflow: str, key: str) -> str | None:
-        """The id of the workflow's instance that has ``key``, or None."""
+    def find_key(self, workflow: str, key: str, *, realm: str = "") -> str | None:
+        """The id of the instance of this workflow and realm that has ``key``, or None."""
+        field = codec.key_field(workflow, realm, key)
         with self._reporting():
-            found = cast("bytes | None", self._client.hget(self._key("workflowKeys"), codec.key_field(workflow, key)))
+            found = cast("bytes | None", self._client.hget(self._key("workflowKeys"), field))
         return None if found is None else codec.name(found)
 
     def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:

@@ -77,10 +77,10 @@ def optional(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def key_field(workflow: str, instance_key: str) -> str:
+def key_field(workflow: str, realm: str, instance_key: str) -> str:
     """The field of ``workflowKeys`` that says which instance has a key."""
-    # As JSON neither has a line break.
-    return f"{encode(workflow)}\n{encode(instance_key)}"
+    # As JSON none of them has a line break.
+    return "\n".join(encode(part) for part in (workflow, realm, instance_key))
 
 
 def waiting(lane: str, others: Mapping[str, Waiting], paths: Iterable[str]) -> list[str]:

@@ -39,7 +39,7 @@ def start(state: State, selection: RunSelection, now: int) -> Data:
     put_back(state, selection.paths, number)
     state.run, state.status = number, InstanceStatus.WORKING
     state.started_at, state.finished_at, state.error = now, None, None
-    state.cancelled, state.undo = (), None
+    state.paused, state.cancelled, state.undo = False, (), None
     state.outstanding, state.failures = dict(selection.joins), {}
     state.staged, state.lane = bool(selection.stages), selection.lane
     state.stages = [tuple(stage) for stage in selection.stages]

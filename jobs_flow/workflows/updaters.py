@@ -178,7 +178,7 @@ def _unset(value: Any, change: Any, at: str) -> Any:
 
 
 def _merge(value: Any, change: Any, at: str) -> Any:
-    return {**_fitting(value, dict, at), **copy.deepcopy(change)}
+    return {**_fitting({} if value is _MISSING else value, dict, at), **copy.deepcopy(change)}
 
 
 def _toggle(value: Any, change: Any, at: str) -> Any:
@@ -192,11 +192,11 @@ def _toggle(value: Any, change: Any, at: str) -> Any:
 
 
 def _push(value: Any, change: Any, at: str) -> Any:
-    return [*_fitting(value, list, at), *copy.deepcopy(change)]
+    return [*_fitting([] if value is _MISSING else value, list, at), *copy.deepcopy(change)]
 
 
 def _unshift(value: Any, change: Any, at: str) -> Any:
-    return [*copy.deepcopy(change), *_fitting(value, list, at)]
+    return [*copy.deepcopy(change), *_fitting([] if value is _MISSING else value, list, at)]
 
 
 def _splice(value: Any, change: Any, at: str) -> Any:

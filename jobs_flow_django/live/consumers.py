@@ -141,6 +141,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 await self._start("execute", request, jobs.execute_all_tasks, *argument)
             case Create():
                 await self._create(request)
+            case Resume(instance_id, mode, path, preview=True):
+                await access.permit(self.scope, "resume", instance_id)
+                found = await self._in_thread(jobs.preview, instance_id, mode, path=path)
+                await self._acknowledge(request.ref, id=instance_id, paths=found)
             case Resume(_, mode, path):
                 await self._start("resume", request, jobs.resume, mode, path=path)
             case Cancel(_, path, undo):

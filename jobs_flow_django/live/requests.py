@@ -79,11 +79,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Run again what has to be, by ``mode`` (``MODES``), or from ``task_path`` on."""
+    """Run again what has to be, by ``mode`` (``MODES``), or from ``task_path`` on; ``preview``: only say what."""
 
     workflow_id: str
     mode: str = MODES[0]
     task_path: str | None = None
+    preview: bool = False
     ref: Ref = None
 
 
@@ -230,7 +231,7 @@ def _resume(data: Data, ref: Ref) -> Request:
     if not isinstance(mode, str) or mode not in MODES:
         raise MalformedMessage(reason=f"mode is not one of {', '.join(MODES)}")
     path = None if data.get("taskPath") is None else _path(data)
-    return Resume(_name(data, "workflowId"), mode, path, ref)
+    return Resume(_name(data, "workflowId"), mode, path, _flag(data, "preview"), ref)
 
 
 def _cancel(data: Data, ref: Ref) -> Request:
@@ -265,6 +266,19 @@ _READERS: dict[str, Callable[[Data, Ref], Request]] = {
 
 #: Types of messages that clients send.
 REQUESTS = tuple(_READERS)
+#: Requests that change nothing; a later client may say more in them.
+_READING = frozenset({"watchWorkflowInstance", "unwatchWorkflowInstance"})
+#: The fields of the others, besides ``type`` and ``ref``. One that is not known might be what makes one harmless.
+_FIELDS: dict[str, frozenset[str]] = {
+    "createWorkflowInstance": frozenset({"workflow", "data", "realm", "name", "key", "execute"}),
+    "executeTask": frozenset({"workflowId", "taskPath", "arg"}),
+    "executeAllTasks": frozenset({"workflowId", "initialArg"}),
+    "resumeWorkflow": frozenset({"workflowId", "mode", "taskPath", "preview"}),
+    "cancelWorkflow": frozenset({"workflowId", "taskPath", "undo"}),
+    "resetWorkflow": frozenset({"workflowId", "taskPath"}),
+    "setContextUpdaters": frozenset({"workflowId", "taskPath", "updaters"}),
+}
+_USUAL_FIELDS = frozenset({"workflowId"})
 
 
 def _request(data: Data, ref: Ref) -> Request:
@@ -274,6 +288,10 @@ def _request(data: Data, ref: Ref) -> Request:
     reader = _READERS.get(kind)
     if reader is None:
         raise UnknownMessageType(type_name=kind[:50], known=", ".join(REQUESTS))
+    known = _FIELDS.get(kind, _USUAL_FIELDS)
+    unknown = sorted(set(data) - known - {"type", "ref"})
+    if unknown and kind not in _READING:
+        raise MalformedMessage(reason=f"{kind} has no field {unknown[0][:50]!r}; it has {', '.join(sorted(known))}")
     return reader(data, ref)
 
 

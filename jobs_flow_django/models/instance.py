@@ -16,9 +16,9 @@ from jobs_flow.workflows.states import InstanceStatus
 from jobs_flow_django.models.queries import WorkflowInstanceManager
 
 
-def key_digest(workflow: str, key: str) -> str:
-    """What stands for a key of a workflow in the unique index: equal for equal texts only."""
-    return hashlib.sha256(f"{workflow}\0{key}".encode(errors="surrogatepass")).hexdigest()
+def key_digest(workflow: str, realm: str, key: str) -> str:
+    """What stands for a key of a workflow and realm in the unique index: equal for equal texts only."""
+    return hashlib.sha256(f"{workflow}\0{realm}\0{key}".encode(errors="surrogatepass")).hexdigest()
 
 
 class Status(models.TextChoices):

@@ -145,12 +145,12 @@ class TestPause:
         assert scenario.claim("#.a").state == "cancelled"
         assert scenario.complete("#.a", cancelled(), None).recorded
 
-    def test_it_outlives_runs(self, storage: Storage, scenario: Scenario) -> None:
+    def test_it_ends_with_the_next_start(self, storage: Storage, scenario: Scenario) -> None:
         scenario.do("#.a", failed())
         assert storage.pause(scenario.id, True).paused
         scenario.start()
-        assert scenario.instance.paused
-        assert scenario.claim("#.a").state == "paused"
+        assert not scenario.instance.paused
+        assert scenario.claim("#.a").state == "granted"
 
     def test_twice(self, storage: Storage, scenario: Scenario) -> None:
         for wanted in (True, True, False, False):

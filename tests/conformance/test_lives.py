@@ -36,6 +36,18 @@ class TestKeys:
         other = Scenario(storage, task("a"), key="k", workflow="another")
         assert storage.find_key("another", "k") == other.id
 
+    def test_of_each_realm_another_instance_has_it(self, storage: Storage) -> None:
+        one, two = (Scenario(storage, task("a"), key="k", realm=realm) for realm in ("one", "two"))
+        assert [storage.find_key("scenario", "k", realm=realm) for realm in ("one", "two", "")] == [
+            one.id,
+            two.id,
+            None,
+        ]
+        storage.update_instance(dataclasses.replace(one.new, workflow="another"), revision=1)
+        storage.delete_instance(two.id)
+        assert storage.find_key("another", "k", realm="one") == one.id
+        assert storage.find_key("scenario", "k", realm="two") is None
+
     def test_none_and_empty(self, storage: Storage) -> None:
         one, two = Scenario(storage, task("a")), Scenario(storage, task("a"))
         assert (one.created.key, two.created.key) == (None, None)
@@ -134,7 +146,8 @@ class TestUpdate:
         assert header.created_at == scenario.created.created_at
         assert storage.list_ids(realm="r") == [scenario.id]
         assert storage.list_ids(realm="other") == []
-        assert (storage.find_key("scenario", "k"), storage.find_key("scenario", "other")) == (scenario.id, None)
+        found = [storage.find_key("scenario", key, realm="r") for key in ("k", "other")]
+        assert found == [scenario.id, None]
         assert scenario.last_event() == {"run": 0, "reset": True, "tree": True}
 
     def test_claims_built_on_the_old_one_are_told(self, storage: Storage) -> None:

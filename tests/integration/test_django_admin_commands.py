@@ -277,7 +277,7 @@ class TestList:
         assert re.findall(r"<li><code>(.*?)</code></li>", html) == ["#.split.february", "#.report"]
         text = self.act(admin, "resume", [broken, fine])
         assert "Broken: Run 2 started." in text
-        assert "Fine: Task # of instance" in text
+        assert "Fine: Instance " in text
         assert logged() == ["Resume, failed: Run 2 started."]
 
     def test_a_rule_of_the_project_is_asked_about_each(self, admin: Client, settings: Any) -> None:

@@ -116,6 +116,18 @@ class TestChecks:
         settings.JOBS_FLOW = {"CELERY_APP": "nowhere.celery"}
         assert "nowhere.celery" in self.found()["jobs_flow_django.E003"]
 
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("CELERY_JOBS_FLOW_LEASES", 30, ["CELERY_JOBS_FLOW_LEASES", "no such setting", "CELERY_JOBS_FLOW_LEASE,"]),
+            ("CELERY_JOBS_FLOW_LEASE", -1, ["CELERY_JOBS_FLOW_LEASE", "a number of seconds"]),
+        ],
+    )
+    def test_a_wrong_setting_of_the_celery_side(self, settings: Any, name: str, value: Any, words: list[str]) -> None:
+        setattr(settings, name, value)
+        found = self.found()["jobs_flow_django.E004"]
+        assert all(word in found for word in words), found
+
     def test_no_celery_app(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(facade, "find_celery_app", lambda: None)
         assert "CELERY_APP" in self.found()["jobs_flow_django.W001"]

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 
 from jobs_flow import Task, workflow
+from jobs_flow.workflows.selection import select_all
 from jobs_flow_django import jobs
 from jobs_flow_django.models import WorkflowInstance
 from tests.integration.test_live_consumer import SNAPSHOT, SignIn, Socket, User, make_user, owner, sign_in, watch
@@ -45,6 +46,12 @@ PATHS = ["#.first", "#.second", "#.third", "#.third.leaf"]
 def _sync_jobs(settings: Any) -> None:
     settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
     failing.clear()
+
+
+def begin(instance_id: str) -> None:
+    """A run whose first task no worker has taken yet."""
+    plan = jobs.runtime.plan_of(jobs.runtime.header(instance_id))
+    jobs.storage.start_run(instance_id, select_all(plan))
 
 
 @pytest.fixture
@@ -113,6 +120,14 @@ class TestCreating:
 
 
 class TestGoingOn:
+    async def test_a_preview_says_what_would_run_and_starts_nothing(
+        self, owner: User, sign_in: SignIn, mine: str
+    ) -> None:
+        socket = await sign_in(owner)
+        ack = await socket.answer_to(message("resumeWorkflow", mine, mode="all", preview=True))
+        assert ack["paths"] == ["#.first", "#.second", "#.third", "#.third.leaf"]
+        assert (await jobs.aget_workflow(mine))["run"] == 0
+
     async def test_resumes_what_failed(self, owner: User, sign_in: SignIn, mine: str) -> None:
         failing.add("second")
         await jobs.aexecute_all_tasks(mine)
@@ -176,7 +191,9 @@ class TestStopping:
 
     async def test_pausing_twice_changes_nothing(self, owner: User, sign_in: SignIn, mine: str) -> None:
         socket = await sign_in(owner)
-        kinds = ("pauseWorkflow", "pauseWorkflow", "unpauseWorkflow", "unpauseWorkflow")
+        assert (await socket.answer_to(message("pauseWorkflow", mine)))["changed"] is False, "nothing is working"
+        await sync_to_async(begin)(mine)
+        kinds = ("pauseWorkflow", "pauseWorkflow", "unpauseWorkflow", "pauseWorkflow")
         changed = [(await socket.answer_to(message(kind, mine)))["changed"] for kind in kinds]
         assert changed == [True, False, True, False]
 

@@ -40,10 +40,11 @@ class TestKeys:
         assert len(ids) == 1
         assert calls == [1]
 
-    def test_a_key_is_of_its_workflow(self, jobs: Jobs) -> None:
+    def test_a_key_is_of_its_workflow_and_realm(self, jobs: Jobs) -> None:
         jobs.register_workflow("other", [Task("a", lambda: 1)])
         first = run(jobs, Task("a", lambda: 1), key="k")
         assert jobs.create_workflow_instance("other", key="k") != first
+        assert jobs.create_workflow_instance("w", key="k", realm="another") != first
 
     def test_one_that_was_created_and_never_started_is_started_by_the_next(self, jobs: Jobs) -> None:
         jobs.register_workflow("w", [Task("a", lambda: 1)])
@@ -232,6 +233,13 @@ class TestDestroy:
         assert jobs.destroy_workflows_by_realm("mine") == 3
         assert sorted(told) == sorted(mine)
         assert [view["id"] for view in jobs.get_all_workflows()] == [other]
+
+    @pytest.mark.parametrize("realm", [None, "", 7])
+    def test_without_a_realm_nothing_goes(self, jobs: Jobs, realm: Any) -> None:
+        run(jobs, Task("a", lambda: 1))
+        with pytest.raises(InvalidArgument, match="the name of a realm"):
+            jobs.destroy_workflows_by_realm(realm)
+        assert len(jobs.get_all_workflows()) == 1
 
 
 class TestEphemeral:

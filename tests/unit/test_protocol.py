@@ -51,6 +51,11 @@ class TestRequests:
     def test_are_understood(self, message: dict[str, Any], request_: protocol.Request) -> None:
         assert parse(json.dumps(message)) == request_
 
+    def test_a_field_that_is_not_known_does_not_make_another_request_of_it(self) -> None:
+        # With a slip of the pen a preview would be a start.
+        error = refused(json.dumps({"type": "resumeWorkflow", "workflowId": "i1", "prewiew": True}))
+        assert "resumeWorkflow has no field 'prewiew'; it has mode, preview, taskPath" in error.message
+
     @pytest.mark.parametrize("argument", [None, False, 0, 0.0, "", [], {}])
     def test_an_argument_that_is_falsy_is_an_argument(self, argument: object) -> None:
         request = parse(json.dumps(EXECUTE | {"arg": argument}))

@@ -175,7 +175,9 @@ class TestMisfits:
             pytest.param(
                 {"n": {"$push": [1]}}, "#.n.$push", "needs a list, but there is a value of type int", id="push"
             ),
-            pytest.param({"absent": {"$push": [1]}}, "#.absent.$push", "there is nothing", id="push to nothing"),
+            pytest.param(
+                {"absent": {"$splice": [[0, 0, 1]]}}, "#.absent.$splice", "there is nothing", id="splice nothing"
+            ),
             pytest.param({"nothing": {"$merge": {}}}, "#.nothing.$merge", "there is null", id="merge into null"),
             pytest.param({"rows": {"$unset": "a"}}, "#.rows.$unset", "needs a dict", id="unset in a list"),
             pytest.param({"$toggle": "n"}, "#.$toggle", "'n' is a value of type int", id="toggle a number"),
@@ -269,3 +271,17 @@ class TestProperties:
         except InvalidUpdater as error:
             message = str(error)
             assert message.encode()
+
+
+class TestWhereNothingIs:
+    @pytest.mark.parametrize(
+        ("updater", "expected"),
+        [
+            ({"seen": {"$push": [3]}}, {"seen": [3]}),
+            ({"seen": {"$unshift": [3]}}, {"seen": [3]}),
+            ({"seen": {"$merge": {"a": 1}}}, {"seen": {"a": 1}}),
+            ({"deep": {"er": {"$push": [1]}}}, {"deep": {"er": [1]}}),
+        ],
+    )
+    def test_a_list_or_a_dict_is_begun(self, updater: dict[str, Any], expected: dict[str, Any]) -> None:
+        assert updaters.apply({}, updaters.check(updater)) == expected

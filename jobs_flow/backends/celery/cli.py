@@ -108,7 +108,9 @@ def resume(jobs: Jobs, instance_id: str, mode: str, path: str | None, preview: b
 def cancel(jobs: Jobs, instance_id: str, path: str, undo: bool) -> None:
     """Stop the present run."""
     asked = jobs.cancel(instance_id, path, undo=undo)
-    click.echo(f"{instance_id}: it is asked to stop" if asked else f"{instance_id}: there is nothing to stop")
+    click.echo(
+        f"{instance_id}: it is asked to stop" if asked else f"{instance_id}: there is nothing to stop, or to undo"
+    )
 
 
 @_command(_ID)

@@ -16,7 +16,7 @@ redis.call('UNLINK', tree, prefix .. 'workflowUpdaters_' .. id, prefix .. 'workf
 redis.call('ZREM', prefix .. 'workflows', id)
 redis.call('ZREM', prefix .. 'workflowsRealm_' .. cjson.decode(fields[2]), id)
 if or_null(fields[3]) ~= 'null' then
-  local key = fields[4] .. '\n' .. fields[3]
+  local key = fields[4] .. '\n' .. fields[2] .. '\n' .. fields[3]
   if redis.call('HGET', prefix .. 'workflowKeys', key) == id then redis.call('HDEL', prefix .. 'workflowKeys', key) end
 end
 for _, path in ipairs(paths) do

@@ -37,7 +37,7 @@ end
 local over = #heads == 0
 redis.call('HSET', header, 'run', run, 'status', over and '"done"' or '"working"', 'startedAt', time,
   'updatedAt', time, 'finishedAt', over and time or 'null', 'error', 'null')
-redis.call('HDEL', header, 'cancelled', 'undo')
+redis.call('HDEL', header, 'cancelled', 'undo', 'paused')
 if current[3] == 'true' then redis.call('ZREM', timers, timer('ephemeral', '#')) end
 if over then set_end_timers(run, '"done"') end
 local number = int(emit('{"run":' .. run .. ',"reset":true}'))

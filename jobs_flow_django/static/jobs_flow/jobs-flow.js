@@ -228,8 +228,8 @@
     }
 
     /** Run again what has to be: mode "failed", "failed_and_downstream" or "all", or from `taskPath` on. */
-    resume(workflowId, { mode, taskPath } = {}) {
-      return this.#request({ type: "resumeWorkflow", workflowId, mode, taskPath });
+    resume(workflowId, { mode, taskPath, preview } = {}) {
+      return this.#request({ type: "resumeWorkflow", workflowId, mode, taskPath, preview });
     }
 
     /** Stop the run, or what of it is at `taskPath` and below; with `undo` what is finished is undone. */
