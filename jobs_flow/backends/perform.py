@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -154,14 +155,23 @@ def ends_the_process(error: BaseException) -> bool:
     """Whether an exception is about this process, not about the task.
 
     ``sys.exit()`` in a task fails the task, and so does a time-out that is no ``Exception``, such as
-    gevent's. Ctrl-C is for whoever pressed it, and Celery's shutdown for Celery.
+    gevent's. Ctrl-C is for whoever pressed it, and Celery's shutdown for Celery; so is the ``SystemExit`` that a
+    signal raises in a child that is being ended: the main process knows why, and sees to the task.
     """
     if isinstance(error, Exception | asyncio.CancelledError):
         return False
+    if isinstance(error, SystemExit) and _is_being_terminated():
+        return True
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
         return True
     kind = type(error)
     return kind.__module__.startswith("celery.") or any(base.__name__ == "GreenletExit" for base in kind.__mro__)
+
+
+def _is_being_terminated() -> bool:
+    """Whether this is a child of a worker's pool that was sent a signal to end."""
+    fired = getattr(sys.modules.get("billiard.common"), "_should_have_exited", None)
+    return bool(fired and fired[0])
 
 
 def _debug(instance_id: str, path: str, task: Task, result: Any, given: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobs_flow import Failure, Jobs, Registry, Task
+from jobs_flow.backends.perform import ends_the_process
 from jobs_flow.errors import DefinitionError, ExecutionFailed, InvalidPath, NotJson, UnknownWorkflow
 from jobs_flow.workflows import json
 
@@ -264,3 +265,15 @@ class TestTolerantBlocks:
         assert jobs.execute_one_task(id, "#.c").wait() == 2
         assert jobs.execute_all_tasks(id, from_path="#.d").wait() == 3
         assert jobs.execute_all_tasks(id, from_path="#.p.b").wait() == 3
+
+
+class TestTermination:
+    """A signal ends a child of a worker's pool: its main process knows why, and says so in the record."""
+
+    def test_is_no_outcome_of_the_task(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import billiard.common
+
+        assert not ends_the_process(SystemExit(1))
+        monkeypatch.setattr(billiard.common, "_should_have_exited", [True])
+        assert ends_the_process(SystemExit(1))
+        assert not ends_the_process(ValueError())
