@@ -27,6 +27,8 @@ QUEUE_LIMIT = 10_000
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 #: Seconds in which a server has to confirm what is subscribed to.
 CONFIRMED_IN = 5.0
+#: Seconds between two attempts to end the reader.
+CANCELLED_IN = 0.2
 
 
 class RedisSubscription:
@@ -49,6 +51,7 @@ class RedisSubscription:
         self._reader: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._doubted = False
+        self._closing = False
 
     async def add(self, instance_id: str) -> None:
         """Start receiving; returns when the server has confirmed it.
@@ -90,18 +93,19 @@ class RedisSubscription:
 
     async def aclose(self) -> None:
         """Stop, and free the connection."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
-            self._reader = None
+        self._closing = True
+        reader, self._reader = self._reader, None
+        while reader is not None and not reader.done():
+            # More than once: a driver that is just connecting may take a cancellation for its own time limit.
+            reader.cancel()
+            await asyncio.wait([reader], timeout=CANCELLED_IN)
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
             await self._client.aclose()
 
     async def _read(self) -> None:
         failures = 0
-        while True:
+        while not self._closing:
             try:
                 await self._connect()
                 failures = 0

@@ -21,7 +21,7 @@ from jobs_flow.storages.records import Grip, Loss, NewInstance, Queued, RunSelec
 from jobs_flow.storages.redis import RedisStorage
 from jobs_flow.storages.redis_live import RedisSubscription
 from tests.conformance.scenario import LEASE, Scenario, failed, ok, pass_time, task
-from tests.support.eventually import eventually
+from tests.support.eventually import aeventually, eventually
 from tests.support.servers import Valkey
 
 #: Half a surrogate pair: a str that no UTF-8 text can hold.
@@ -583,3 +583,25 @@ class TestSubscribing:
         # As it does on connecting again, in whatever call noticed the loss.
         await subscription._pubsub.subscribe(subscription._channel("a"))
         assert await asyncio.wait_for(subscription.next(), 10) == ("a", None)
+
+
+class TestSubscriptionsEnd:
+    async def test_one_that_is_closed_while_it_connects_leaves_no_connection(self, valkey: Valkey) -> None:
+        storage = RedisStorage(valkey.url)
+        with redis.Redis(port=valkey.port) as client:
+
+            def listening() -> int:
+                return sum(int(each["sub"]) > 0 for each in client.client_list())
+
+            for moment in range(60):
+                subscription = storage.subscribe()
+                adding = asyncio.create_task(subscription.add("i"))
+                # At another point of connecting and subscribing each time.
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                adding.cancel()
+                await asyncio.gather(adding, return_exceptions=True)
+                ended, _ = await asyncio.wait([asyncio.create_task(subscription.aclose())], timeout=10)
+                assert ended, f"closed at its step {moment} it does not end"
+            await aeventually(lambda: listening() == 0)
+        storage.close()
