@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from tests.chaos.house import House
+from tests.chaos.house import AGAIN, House
 from tests.chaos.shapes import Node, random_tree
 from tests.chaos.verdict import Account, Judge
 
@@ -80,11 +80,11 @@ class Chaos:
                 judge.judge(id, tasks)
             if late > LEASES:
                 judge.account.violations.append(f"LATE: the last end came {late:.1f} leases after the last blow")
-            again = house.logs(lambda line: "lost messages are published again" in line)
+            again = house.logs(lambda line: AGAIN in line)
             return Result(
                 account=judge.account,
                 blows=self._blows,
-                published_again=sum(int(line.split(": ")[-1].split()[0]) for line in again),
+                published_again=sum(int(line.split(AGAIN)[1]) for line in again),
                 seconds=time.monotonic() - begun,
                 leases_to_the_end=late,
                 started=len(self._trees),

@@ -20,6 +20,8 @@ from tests.support.eventually import eventually
 from tests.support.processes import Worker, session_directory
 from tests.support.servers import Valkey
 
+#: What the recovery logs of messages that it sends again; their number follows.
+AGAIN = "published again, no worker has taken them: "
 PROJECT = "tests.chaos.project"
 #: Keeps what was answered over a SIGKILL.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}

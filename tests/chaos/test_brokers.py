@@ -9,14 +9,13 @@ import pytest
 import redis
 
 from tests.chaos.conftest import IS_LONG
-from tests.chaos.house import House
+from tests.chaos.house import AGAIN, House
 from tests.chaos.shapes import Node, node, random_tree
 from tests.chaos.verdict import problems
 from tests.support.eventually import eventually
 
 Open = Callable[..., House]
 QUEUE = "celery"
-AGAIN = "lost messages are published again"
 
 
 def wide(width: int) -> list[Node]:
@@ -26,7 +25,7 @@ def wide(width: int) -> list[Node]:
 def published_again(house: House) -> int:
     """Messages that the recovery of any worker has sent."""
     lines = house.logs(lambda line: AGAIN in line)
-    return sum(int(line.split(f" {AGAIN}")[0].split()[-1]) for line in lines)
+    return sum(int(line.split(AGAIN)[1]) for line in lines)
 
 
 def judged(house: House, instances: dict[str, list[Node]]) -> list[str]:

@@ -414,8 +414,11 @@ class TestEvents:
             }"""
         )
         for status in ("ok", "failed"):
+            await asyncio.to_thread(driven.start)
+            # What follows at once is merged with it.
+            await aeventually(lambda: page.evaluate("seen.at(-1)?.[1] === 'working'"))
             await asyncio.to_thread(
-                lambda status=status: driven.start().complete("#.a", "#.b").claim("#.c").end("#.c", status=status)
+                lambda status=status: driven.complete("#.a", "#.b").claim("#.c").end("#.c", status=status)
             )
             name = "done" if status == "ok" else "failed"
             await aeventually(lambda name=name: page.evaluate("name => seen.some((each) => each[0] === name)", name))
