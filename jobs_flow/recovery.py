@@ -104,10 +104,10 @@ class Recovery:
         if loss is Loss.REQUEUED:
             self._publish(instance_id, run, [path])
         elif loss is Loss.CANCELLED:
-            self._end(instance_id, path, run, token, cancelled())
+            self.end(instance_id, path, run, token, cancelled())
         else:
             message = f"it lost its worker {policy.max_losses + 1} times, so it is not tried again"
-            self._end(instance_id, path, run, token, _failure("POISONED", "Poisoned", message))
+            self.end(instance_id, path, run, token, _failure("POISONED", "Poisoned", message))
 
     def ended_by(self, instance_id: str, path: str, run: int, token: str, code: str, kind: str, message: str) -> None:
         """Something outside the task ended it: it is tried again if its ``retry`` says so, else it has failed."""
@@ -125,11 +125,11 @@ class Recovery:
                 logger.warning("%s %s run %s: %s; it is tried again in %.1f s", instance_id, path, run, code, delay)
                 self._publish(instance_id, run, tried.queued)
                 return
-        self._end(instance_id, path, run, token, outcome)
+        self.end(instance_id, path, run, token, outcome)
 
     def give_up(self, instance_id: str, path: str, run: int, code: str, kind: str, message: str) -> None:
         """A queued task will never be executed: it has failed."""
-        self._end(instance_id, path, run, None, _failure(code, kind, message))
+        self.end(instance_id, path, run, None, _failure(code, kind, message))
 
     # -- timers ------------------------------------------------------------------------------
 
@@ -271,7 +271,8 @@ class Recovery:
             for path in paths:
                 self.give_up(instance_id, path, run, error.code, type(error).__name__, error.message)
 
-    def _end(self, instance_id: str, path: str, run: int, token: str | None, outcome: Outcome) -> None:
+    def end(self, instance_id: str, path: str, run: int, token: str | None, outcome: Outcome) -> None:
+        """Record the outcome of a task held under ``token`` (None: it was queued), and publish what follows."""
         runtime = self._runtime
         header = runtime.header(instance_id)
         plan = runtime.any_plan(header)

@@ -291,9 +291,9 @@ class TestReports:
         eventually(lambda: (tmp_path / "calls").exists())
         recovery = Recovery(engine.jobs.runtime, engine.jobs.backend)
         death = deaths.Death(id, "#.a", 1, process_prefix(1) + "*", "WORKER_LOST", "WorkerLostError", "gone")
-        deaths.see_to(engine.jobs.runtime, engine.jobs.backend, recovery, death)
+        deaths.see_to(engine.jobs.runtime, recovery, death)
         revoked = deaths.Death(id, "#.a", 1, None, "REVOKED", "Revoked", "revoked")
-        deaths.see_to(engine.jobs.runtime, engine.jobs.backend, recovery, revoked)
+        deaths.see_to(engine.jobs.runtime, recovery, revoked)
         assert engine.jobs.get_tasks_statuses(id)["#.a"]["status"] == "running"
         (tmp_path / "gate").touch()
         assert engine.jobs.wait(id, 20) == 1

@@ -9,14 +9,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs_flow.backends.base import Dispatch
 from jobs_flow.errors import JobsFlowError, StorageUnavailable
 from jobs_flow.recovery import Recovery
 from jobs_flow.storages.records import Outcome
 from jobs_flow.workflows.states import TaskStatus
 
 if TYPE_CHECKING:
-    from jobs_flow.backends.base import Backend
     from jobs_flow.backends.runtime import Runtime
 
 logger = logging.getLogger("jobs_flow.celery")
@@ -36,12 +34,13 @@ class Death:
     message: str
 
 
-def see_to(runtime: Runtime, backend: Backend, recovery: Recovery, death: Death) -> None:
+def see_to(runtime: Runtime, recovery: Recovery, death: Death) -> None:
     """Give the task back, try it again or record its end, as the case demands. Raises ``StorageUnavailable``."""
     place = (death.instance_id, death.path, death.run)
     try:
         if death.code == "REVOKED":
-            _record(runtime, backend, death, TaskStatus.CANCELLED)
+            error = {"code": death.code, "type": death.kind, "message": death.message}
+            recovery.end(*place, death.token, Outcome(TaskStatus.CANCELLED, error=error))
         elif death.token is None:
             recovery.give_up(*place, death.code, death.kind, death.message)
         elif death.code == "WORKER_LOST":
@@ -62,24 +61,3 @@ def _own_limit(runtime: Runtime, death: Death) -> tuple[str, str, str]:
     if task is not None and task.timeout is not None and (task.time_limit is None or task.timeout < task.time_limit):
         return "TIMEOUT", "TimeoutError", f"it ran for longer than its timeout of {task.timeout:g} s"
     return death.code, death.kind, death.message
-
-
-def _record(runtime: Runtime, backend: Backend, death: Death, status: TaskStatus) -> None:
-    plan = runtime.any_plan(runtime.header(death.instance_id))
-    if death.path not in plan:
-        return
-    outcome = Outcome(status, error={"code": death.code, "type": death.kind, "message": death.message})
-    completed = runtime.storage.complete(
-        death.instance_id,
-        death.path,
-        death.run,
-        token=death.token,
-        outcome=outcome,
-        flow=runtime.flow(plan, death.path, status),
-    )
-    if not completed.recorded:
-        return
-    logger.warning("%s %s run %s: %s", death.instance_id, death.path, death.run, death.code)
-    runtime.report(death.instance_id, death.path, death.run, outcome, completed)
-    if completed.queued:
-        backend.dispatch(Dispatch(death.instance_id, death.run, plan, completed.queued))

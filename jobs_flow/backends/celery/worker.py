@@ -173,7 +173,6 @@ class Steward(_Thread):
             runtime, get_storage=lambda: storage, _plans=type(runtime._plans)(), _lock=threading.Lock()
         )
         publisher: Any = Gated(backend, self._gate)
-        self._publisher = publisher
         self._recovery = Recovery(self._runtime, publisher)
         backend.reports = self.report
 
@@ -217,7 +216,7 @@ class Steward(_Thread):
         while self._deaths:
             death = self._deaths[0]
             try:
-                deaths.see_to(self._runtime, self._publisher, self._recovery, death)
+                deaths.see_to(self._runtime, self._recovery, death)
             except StorageUnavailable:
                 raise
             except Exception as error:
