@@ -291,3 +291,8 @@ class InvalidUpdater(JobsFlowError):
 
     def __init__(self, *, where: str, reason: str) -> None:
         super().__init__(where=where, reason=reason)
+
+
+def kind_of(error: BaseException) -> str:
+    """What may be logged of an error: its message may hold users' data."""
+    return error.code if isinstance(error, JobsFlowError) else type(error).__name__

@@ -29,12 +29,13 @@ from jobs_flow.errors import (
     JobsFlowError,
     StorageUnavailable,
     UnknownWorkflow,
+    kind_of,
 )
 from jobs_flow.hooks import Hook
 from jobs_flow.ids import new_instance_id
 from jobs_flow.index import Entry, InstanceIndex
 from jobs_flow.lifecycle import Lifecycle
-from jobs_flow.listening import Listener, kind_of
+from jobs_flow.listening import Listener
 from jobs_flow.queries import reason_of
 from jobs_flow.starting import Start
 from jobs_flow.storages import Storage, create_storage

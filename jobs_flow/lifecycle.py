@@ -19,6 +19,7 @@ from jobs_flow.errors import (
     InvalidArgument,
     JobsFlowError,
     TaskNotFound,
+    kind_of,
 )
 from jobs_flow.hooks import Hook
 from jobs_flow.index import InstanceIndex
@@ -289,7 +290,7 @@ class Lifecycle(Queries):
         try:
             self.destroy_now(instance_id)
         except Exception as error:
-            kind = error.code if isinstance(error, JobsFlowError) else type(error).__name__
+            kind = kind_of(error)
             logger.error("%s was not destroyed after the commit: %s", instance_id, kind)
         else:
             self.index.done(token)

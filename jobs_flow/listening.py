@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from jobs_flow.backends.runtime import RunListener
-from jobs_flow.errors import JobsFlowError
+from jobs_flow.errors import JobsFlowError, kind_of
 from jobs_flow.hooks import Hook
 from jobs_flow.storages.records import Due, Instance
 from jobs_flow.workflows import paths
@@ -91,8 +91,3 @@ class Listener(RunListener):
                 raise
             logger.error("the index was not told about %s: %s", instance_id, kind_of(error))
             return None
-
-
-def kind_of(error: Exception) -> str:
-    """What may be logged of an error: its message may hold users' data."""
-    return error.code if isinstance(error, JobsFlowError) else type(error).__name__

@@ -18,7 +18,7 @@ from typing import Any
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.perform import cancelled, delay_before
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import BrokerUnavailable, InstanceNotFound, JobsFlowError, StorageUnavailable
+from jobs_flow.errors import BrokerUnavailable, InstanceNotFound, JobsFlowError, StorageUnavailable, kind_of
 from jobs_flow.storages.records import Due, Instance, Lane, Loss, Outcome
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import context, json
@@ -153,7 +153,7 @@ class Recovery:
             # Deleted meanwhile; its timers go with the next look at what is due.
             return
         except Exception as error:
-            code = error.code if isinstance(error, JobsFlowError) else type(error).__name__
+            code = kind_of(error)
             logger.error("%s %s: its timer %s is put off: %s", due.instance_id, due.path, due.kind, code)
             logger.debug("the timer's error", exc_info=error)
             self._runtime.storage.postpone(due, SETBACK)

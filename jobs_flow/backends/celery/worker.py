@@ -25,7 +25,7 @@ from jobs_flow.backends.celery import deaths, messages
 from jobs_flow.backends.celery.forks import Gate, Gated
 from jobs_flow.backends.holder import worker_prefix
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import ConfigurationError, JobsFlowError, StorageUnavailable
+from jobs_flow.errors import ConfigurationError, JobsFlowError, StorageUnavailable, kind_of
 from jobs_flow.recovery import Recovery
 from jobs_flow.storages.records import Hold
 
@@ -114,7 +114,7 @@ class _Thread:
             except Exception as error:
                 failures += 1
                 pause = min(0.2 * 2**failures, LONGEST_BACK_OFF, self._backend.policy.heartbeat)
-                code = error.code if isinstance(error, JobsFlowError) else type(error).__name__
+                code = kind_of(error)
                 logger.warning("%s: %s; trying again in %.1f s", self._thread.name, code, pause)
                 if not isinstance(error, JobsFlowError):
                     logger.debug("the error", exc_info=error)
