@@ -202,7 +202,7 @@ class MemoryStorage(MemoryTimers):
                 attempt=record.attempt,
                 execution_time=record.execution_time or now,
                 retries=record.retries,
-                updaters=transitions.updaters(state),
+                updaters=state.updaters(),
             )
 
     def renew(self, holds: Sequence[Hold], *, holder: str, lease: int) -> list[Grip]:
@@ -403,6 +403,38 @@ class MemoryStorage(MemoryTimers):
             records = {} if state is None else state.records
             logs = {path: list(records[path].logs) if path in records else [] for path in paths}
         return logs if last is None else {path: lines[max(len(lines) - last, 0) :] for path, lines in logs.items()}
+
+    # -- large values ------------------------------------------------------------------------
+
+    def add_body(self, instance_id: str, name: str) -> bool:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is not None:
+                state.bodies.setdefault(name, {})
+            return state is not None
+
+    def write_chunk(self, instance_id: str, name: str, number: int, data: bytes) -> None:
+        with self._changed:
+            state = self._states.get(instance_id)
+            if state is not None and name in state.bodies:
+                state.bodies[name][number] = data
+
+    def read_chunk(self, instance_id: str, name: str, number: int) -> bytes | None:
+        with self._changed:
+            state = self._states.get(instance_id)
+            return None if state is None else state.bodies.get(name, {}).get(number)
+
+    def list_bodies(self, instance_id: str) -> list[str]:
+        with self._changed:
+            state = self._states.get(instance_id)
+            return [] if state is None else list(state.bodies)
+
+    def remove_bodies(self, instance_id: str, names: Sequence[str]) -> None:
+        with self._changed:
+            state = self._states.get(instance_id)
+            for name in names:
+                if state is not None:
+                    state.bodies.pop(name, None)
 
     # -- the storage itself ------------------------------------------------------------------
 

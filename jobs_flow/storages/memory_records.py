@@ -197,13 +197,29 @@ class State:
     timers: dict[TimerKey, int] = field(default_factory=dict)
     #: The queued tasks that wait for a worker, by path.
     places: dict[str, Place] = field(default_factory=dict)
+    #: Milliseconds for which the instance is kept after its run; None: until somebody destroys it.
+    keep: int | None = None
+    #: Chunks of large values, by name and number.
+    bodies: dict[str, dict[int, bytes]] = field(default_factory=dict)
     seq: int = 0
     #: Sequence number and JSON text.
     events: deque[tuple[int, JsonText]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
 
+    def counts(self) -> Counter[TaskStatus]:
+        """Number of records by status."""
+        return Counter(record.status for record in self.records.values())
+
+    def has_untolerated(self) -> bool:
+        """Whether there is a failure that does not let the flow go on."""
+        return any(record.status in UNSUCCESSFUL and not record.tolerated for record in self.records.values())
+
+    def updaters(self) -> dict[str, JsonText]:
+        """The recorded updaters of the tasks that have any."""
+        return {path: record.updaters for path, record in self.records.items() if record.updaters is not None}
+
     def header(self) -> Instance:
         """The header, made of fresh objects."""
-        counts = Counter(record.status for record in self.records.values())
+        counts = self.counts()
         return Instance(
             id=self.id,
             workflow=self.workflow,
@@ -271,6 +287,8 @@ class State:
         for kind in RECORD_TIMERS:
             self.timers.pop((kind, path, ""), None)
 
+
+UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 #: Kinds of timers that are about a record; the others are about the instance.
 RECORD_TIMERS = ("lease", "timeout", "waiting", "retry", "failed")

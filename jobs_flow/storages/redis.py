@@ -7,7 +7,8 @@ lines; and of our own
 - of an instance: ``workflowState_<id>`` (counters, joins, clock, numbers of calls), ``workflowTree_<id>``,
   ``workflowEvents_<id>`` (a stream whose entry ids are the sequence numbers; also the name of the channel each
   event is published on), ``attempts_<id>_<path>`` (earlier attempts), ``workflowStages_<id>`` (heads that a
-  resumed run has still to queue), ``workflowUpdaters_<id>`` (by path), ``workflowUndo_<id>`` (paths),
+  resumed run has still to queue), ``workflowBodies_<id>`` and ``workflowBody_<id>_<name>`` (large values),
+  ``workflowUpdaters_<id>`` (by path), ``workflowUndo_<id>`` (paths),
   ``workflowDeleted_<id>`` (the last header, for a while);
 - of all: ``workflows`` and ``workflowsRealm_<realm>`` (in order of creation), ``workflowKeys``, ``workflowTimers``
   (by the time they come due), ``workflowLanes`` (with their marks), ``workflowLane_<lane>`` and
@@ -25,13 +26,14 @@ from jobs_flow.ids import new_token
 from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Event, Input, Instance, NewInstance, Snapshot
+from jobs_flow.storages.redis_bodies import RedisBodies
 from jobs_flow.storages.redis_connection import Address, longest_block
 from jobs_flow.storages.redis_live import RedisSubscription
 from jobs_flow.storages.redis_runs import RedisRuns
 from jobs_flow.storages.redis_timers import RedisTimers
 
 
-class RedisStorage(RedisRuns, RedisTimers, Storage):
+class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
     """Records in one Redis or Valkey server.
 
     ``url``: ``redis://``, ``rediss://`` or ``unix://``; redis-py's query parameters, and ``prefix``, are understood.

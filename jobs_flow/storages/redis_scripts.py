@@ -46,6 +46,7 @@ SCRIPTS = (
         "lose",
     ),
     *("cancel", "pause", "reset", "updaters", "write", "event", "begin_undo", "claim_undo", "end_undo"),
+    *("add_body", "write_chunk", "remove_bodies"),
     *("elect", "resign", "due", "next_due", "settle", "postpone", "lanes", "overdue", "inputs", "snapshot"),
 )
 #: What scripts have in common, in an order in which each uses only what is before it.

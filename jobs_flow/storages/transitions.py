@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs_flow.storages.memory_records import Data, Record, State, decode, encode, matches
+from jobs_flow.storages.memory_records import UNSUCCESSFUL, Data, Record, State, decode, encode, matches
 from jobs_flow.storages.records import (
     EPHEMERAL_KEPT,
     NOTICE_DELAY,
@@ -20,15 +20,12 @@ from jobs_flow.storages.records import (
     Completed,
     Flow,
     Input,
-    JsonText,
     Outcome,
     RunSelection,
     Waiting,
 )
 from jobs_flow.storages.transitions_attempts import enter, put_back, told_again
 from jobs_flow.workflows.states import ENDED, FINISHED, InstanceStatus, TaskStatus
-
-_UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 
 def start(state: State, selection: RunSelection, now: int) -> Data:
@@ -140,11 +137,6 @@ def _input(state: State, record: Record) -> Input:
     return Input(record.status.value, record.source, source.execution_time, None if value == "null" else value)
 
 
-def updaters(state: State) -> dict[str, JsonText]:
-    """The recorded updaters of the tasks that have any."""
-    return {path: record.updaters for path, record in state.records.items() if record.updaters is not None}
-
-
 def progress(state: State, path: str, value: float | None, text: str | None) -> Data:
     """Note the progress of a running task; None leaves that part as it is."""
     record, change = state.records[path], Data()
@@ -186,7 +178,7 @@ def complete(
     record = state.queued(path, run) if token is None else state.held(path, run, token)
     if record is None:
         return None
-    failed = outcome.status in _UNSUCCESSFUL and not outcome.tolerated
+    failed = outcome.status in UNSUCCESSFUL and not outcome.tolerated
     absorbed = any(tolerant for _, tolerant in flow.joins)
     first = failed and not absorbed and state.error is None
     error = encode({**(outcome.error or {}), "path": path}) if first else state.error
@@ -238,7 +230,7 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     """Write an outcome into its record; gives the change of its view."""
     status = TaskStatus(outcome.status)
     duration = None if record.execution_time is None else now - record.execution_time
-    error = encode(outcome.error) if status in _UNSUCCESSFUL and outcome.error is not None else None
+    error = encode(outcome.error) if status in UNSUCCESSFUL and outcome.error is not None else None
     kept = outcome.updaters if decode(outcome.updaters) else None
     change: Data = {"status": status.value, "finishedAt": now, "duration": duration}
     if status is TaskStatus.OK:
@@ -281,14 +273,13 @@ def _join(state: State, joins: Sequence[tuple[str, bool]], failures: list[str]) 
 
 def _finish(state: State, result: Completion, now: int) -> None:
     """End the run."""
-    records = state.records.values()
-    statuses = {record.status for record in records}
-    if TaskStatus.CANCELLED in statuses and TaskStatus.FAILED not in statuses:
+    counts = state.counts()
+    if counts[TaskStatus.CANCELLED] and not counts[TaskStatus.FAILED]:
         status = InstanceStatus.CANCELLED
-    elif any(record.status in _UNSUCCESSFUL and not record.tolerated for record in records):
+    elif state.has_untolerated():
         status = InstanceStatus.FAILED
     else:
-        status = InstanceStatus.INACTIVE if TaskStatus.INACTIVE in statuses else InstanceStatus.DONE
+        status = InstanceStatus.INACTIVE if counts[TaskStatus.INACTIVE] else InstanceStatus.DONE
     end(state, status, now)
     result.finished = status.value
     result.data["instance"] = {"status": result.finished, "finishedAt": now, "error": decode(state.error)}

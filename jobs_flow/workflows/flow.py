@@ -38,6 +38,8 @@ class RunSelection:
     #: The lane of the heads and stages, and those of them that wait otherwise.
     lane: str = ""
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    #: Milliseconds for which the instance is kept once the run has ended; None: until somebody destroys it.
+    keep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ local paths = cjson.decode(redis.call('HGET', tree, 'paths'))
 -- First what only removes: a server without memory lets the rest through then.
 redis.call('UNLINK', tree, prefix .. 'workflowUpdaters_' .. id, prefix .. 'workflowStages_' .. id,
   prefix .. 'workflowUndo_' .. id)
+for _, name in ipairs(redis.call('SMEMBERS', prefix .. 'workflowBodies_' .. id)) do
+  redis.call('UNLINK', prefix .. 'workflowBody_' .. id .. '_' .. name)
+end
+redis.call('UNLINK', prefix .. 'workflowBodies_' .. id)
 redis.call('ZREM', prefix .. 'workflows', id)
 redis.call('ZREM', prefix .. 'workflowsRealm_' .. cjson.decode(fields[2]), id)
 if or_null(fields[3]) ~= 'null' then
