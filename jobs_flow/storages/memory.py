@@ -6,39 +6,25 @@ process, nothing is shared with another; within it, any number of threads and ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from jobs_flow.errors import CannotStart, InstanceBusy, InstanceExists, InstanceNotFound
-from jobs_flow.storages import transitions, transitions_attempts, transitions_control, transitions_undo
+from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound
+from jobs_flow.storages import transitions_control, transitions_undo
 from jobs_flow.storages.memory_live import MemorySubscription, wall_clock
-from jobs_flow.storages.memory_records import Answer, Data, Record, State, decode, encode, matches
+from jobs_flow.storages.memory_records import Record, State, decode, encode, matches
 from jobs_flow.storages.memory_timers import MemoryTimers
-from jobs_flow.storages.records import (
-    Claim,
-    Completed,
-    Flow,
-    Grip,
-    Hold,
-    Input,
-    Instance,
-    JsonText,
-    Loss,
-    NewInstance,
-    Outcome,
-    RunSelection,
-    Snapshot,
-    Started,
-    UndoClaim,
-    Undone,
-)
+from jobs_flow.storages.records import Grip, Hold, Instance, NewInstance, Snapshot
+from jobs_flow.storages.state_undo import UndoingStorage
 from jobs_flow.workflows.states import InstanceStatus
 
 __all__ = ["MemoryStorage", "MemorySubscription", "wall_clock"]
 
+T = TypeVar("T")
 
-class MemoryStorage(MemoryTimers):
+
+class MemoryStorage(MemoryTimers, UndoingStorage):
     """Where records live for as long as the process does.
 
     ``clock`` gives epoch milliseconds; a test may give one of its own. A clock that is set back does not
@@ -106,7 +92,9 @@ class MemoryStorage(MemoryTimers):
 
     def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:
         with self._changed:
-            state = self._existing(new.id)
+            state = self._states.get(new.id)
+            if state is None:
+                raise InstanceNotFound(instance_id=new.id)
             if state.revision != revision:
                 return None
             if state.status is InstanceStatus.WORKING and list(new.paths) != list(state.records):
@@ -133,77 +121,18 @@ class MemoryStorage(MemoryTimers):
 
     # -- runs and tasks ----------------------------------------------------------------------
 
-    def start_run(
+    def _within(
         self,
         instance_id: str,
-        selection: RunSelection,
+        work: Callable[[State | None], T],
+        paths: Sequence[str] = (),
         *,
-        expect_run: int | None = None,
-        revision: int | None = None,
-        call: str | None = None,
-    ) -> Started:
+        likely: Sequence[str] = (),
+        put_back: Sequence[str] = (),
+    ) -> T:
+        # A function raises before it changes anything, so there is nothing to take back.
         with self._changed:
-            state = self._existing(instance_id)
-            if call is not None and state.call is not None and state.call[0] == call:
-                return state.call[1]
-            if state.status is InstanceStatus.WORKING:
-                raise CannotStart(instance_id=instance_id, path="#", reason="a run is going on")
-            if expect_run is not None and expect_run != state.run + 1:
-                reason = f"run {expect_run} was asked for, the next one is {state.run + 1}"
-                raise CannotStart(instance_id=instance_id, path="#", reason=reason)
-            if revision is not None and revision != state.revision:
-                raise CannotStart(instance_id=instance_id, path="#", reason="it was updated meanwhile; try again")
-            now = self._now(state)
-            seq = self._publish(state, transitions.start(state, selection, now), now)
-            started = Started(state.run, seq)
-            state.call = None if call is None else (call, started)
-            return started
-
-    def revert_run(self, instance_id: str, run: int, error: Mapping[str, Any]) -> bool:
-        with self._changed:
-            state = self._states.get(instance_id)
-            data = None if state is None else transitions.revert(state, run, error)
-            if state is None or data is None:
-                return False
-            self._publish(state, data, self._now(state))
-            return True
-
-    def claim(
-        self,
-        instance_id: str,
-        path: str,
-        run: int,
-        *,
-        token: str,
-        worker: str,
-        revision: int | None,
-        inputs: Sequence[str],
-        lease: int,
-        timeout: int | None = None,
-    ) -> Claim:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return Claim("gone")
-            refusal = transitions.refusal(state, path, run, token=token, revision=revision)
-            if refusal is not None:
-                return Claim(refusal, header=state.header() if refusal == "header" else None)
-            now = self._now(state)
-            self._taken(state.places.get(path))
-            data = transitions.grant(state, path, token=token, worker=worker, lease=lease, timeout=timeout, now=now)
-            if data is not None:
-                self._publish(state, data, now)
-            record = state.records[path]
-            return Claim(
-                "granted",
-                # Only the start of a run writes an argument before there is an outcome, on the heads.
-                argument=record.argument,
-                inputs=transitions.inputs(state, inputs),
-                attempt=record.attempt,
-                execution_time=record.execution_time or now,
-                retries=record.retries,
-                updaters=state.updaters(),
-            )
+            return work(self._states.get(instance_id))
 
     def renew(self, holds: Sequence[Hold], *, holder: str, lease: int) -> list[Grip]:
         with self._changed:
@@ -222,153 +151,6 @@ class MemoryStorage(MemoryTimers):
         if grip is not Grip.LOST:
             state.timers["lease", hold.path, ""] = self._clock() + lease
         return grip
-
-    def grip(self, instance_id: str, path: str, run: int, *, token: str) -> Grip:
-        with self._changed:
-            state = self._states.get(instance_id)
-            return Grip.LOST if state is None else state.grip(path, run, token)
-
-    def complete(
-        self, instance_id: str, path: str, run: int, *, token: str | None, outcome: Outcome, flow: Flow
-    ) -> Completed:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return Completed(False)
-            answered = transitions.answered(state, path, run, token=token)
-            if answered is not None:
-                return answered
-            now = self._now(state)
-            done = transitions.complete(state, path, run, token=token, outcome=outcome, flow=flow, now=now)
-            if done is None:
-                return Completed(False)
-            seq = self._publish(state, done.data, now)
-            state.records[path].answer = Answer(seq, done.finished, tuple(done.queued))
-            return Completed(True, queued=tuple(done.queued), finished=done.finished, seq=seq)
-
-    def retry(self, instance_id: str, path: str, run: int, *, token: str, outcome: Outcome, delay: int) -> Completed:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return Completed(False)
-            now = self._now(state)
-            data = transitions_attempts.retry(state, path, run, token=token, outcome=outcome, delay=delay, now=now)
-            if data is not None:
-                self._publish(state, data, now)
-            return transitions_attempts.gave_up(state, path, run, token=token) or Completed(False)
-
-    def release(self, instance_id: str, path: str, run: int) -> bool:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return False
-            now = self._now(state)
-            return self._changed_by(state, transitions_attempts.release(state, path, run, now), now)
-
-    def lose(
-        self, instance_id: str, path: str, run: int, *, token: str, max_losses: int, error: Mapping[str, Any]
-    ) -> Loss:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return Loss.REFUSED
-            now = self._now(state)
-            loss, data = transitions_attempts.lose(
-                state, path, run, token=token, max_losses=max_losses, error=error, now=now
-            )
-            self._changed_by(state, data, now)
-            return loss
-
-    def cancel(self, instance_id: str, path: str, *, undo: bool = False) -> Instance | None:
-        with self._changed:
-            state = self._existing(instance_id)
-            if state.status is not InstanceStatus.WORKING:
-                return None
-            self._changed_by(state, transitions_control.cancel(state, path, undo=undo), self._now(state))
-            return state.header()
-
-    def pause(self, instance_id: str, paused: bool) -> Instance:
-        with self._changed:
-            state = self._existing(instance_id)
-            self._changed_by(state, transitions_control.pause(state, paused), self._now(state))
-            return state.header()
-
-    def reset(self, instance_id: str, paths: Sequence[str]) -> Instance:
-        with self._changed:
-            state = self._at_rest(instance_id, "a reset")
-            self._publish(state, transitions_attempts.reset(state, paths), self._now(state))
-            return state.header()
-
-    def set_updaters(self, instance_id: str, path: str, updaters: JsonText) -> bool:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None:
-                return False
-            data = transitions_control.set_updaters(state, path, updaters)
-            return self._changed_by(state, data, self._now(state))
-
-    # -- undoing -----------------------------------------------------------------------------
-
-    def begin_undo(self, instance_id: str, paths: Sequence[str]) -> Started | None:
-        with self._changed:
-            state = self._at_rest(instance_id, "undoing it")
-            now = self._now(state)
-            begun, data = transitions_undo.begin(state, paths, now)
-            self._changed_by(state, data, now)
-            return Started(state.run, state.seq) if begun else None
-
-    def claim_undo(self, instance_id: str, run: int, *, token: str, worker: str, lease: int) -> UndoClaim:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None or not transitions_undo.going_on(state, run):
-                return UndoClaim("over")
-            now = self._now(state)
-            answer, data = transitions_undo.claim(state, token=token, lease=lease, now=now)
-            self._changed_by(state, data, now)
-            path = state.undo_path
-            if answer != "granted" or path is None:
-                return UndoClaim(answer)
-            body, losses = state.records[path].body, state.undo_losses
-            return UndoClaim(answer, path=path, body=body, header=state.header(), losses=losses)
-
-    def end_undo(self, instance_id: str, run: int, path: str, *, token: str, error: Mapping[str, Any] | None) -> Undone:
-        with self._changed:
-            state = self._states.get(instance_id)
-            if state is None or run != state.run:
-                return Undone(False)
-            if state.undo_answer is not None and state.undo_answer[:2] == (token, path):
-                return state.undo_answer[2]
-            if not transitions_undo.going_on(state, run) or (token, path) != (state.undo_token, state.undo_path):
-                return Undone(False)
-            now = self._now(state)
-            done, data = transitions_undo.end(state, path, error=error, now=now)
-            self._publish(state, data, now)
-            return done
-
-    # -- while tasks run ---------------------------------------------------------------------
-
-    def set_progress(
-        self, instance_id: str, path: str, run: int, *, token: str, value: float | None, text: str | None
-    ) -> Grip:
-        with self._changed:
-            state = self._states.get(instance_id)
-            grip = Grip.LOST if state is None else state.grip(path, run, token)
-            if state is not None and grip is not Grip.LOST and (value is not None or text is not None):
-                self._publish(state, transitions.progress(state, path, value, text), self._now(state))
-            return grip
-
-    def append_logs(self, instance_id: str, path: str, run: int, *, token: str, lines: Sequence[str]) -> Grip:
-        with self._changed:
-            state = self._states.get(instance_id)
-            grip = Grip.LOST if state is None else state.grip(path, run, token)
-            if state is not None and grip is not Grip.LOST and lines:
-                self._publish(state, transitions.log(state, path, lines), self._now(state))
-            return grip
-
-    def add_event(self, instance_id: str, data: Mapping[str, Any]) -> int | None:
-        with self._changed:
-            state = self._states.get(instance_id)
-            return None if state is None else self._publish(state, dict(data), self._now(state))
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -391,11 +173,6 @@ class MemoryStorage(MemoryTimers):
             state = self._states.get(instance_id)
             record = None if state is None else state.records.get(path)
             return [] if record is None else [decode(text) for text in record.attempts]
-
-    def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:
-        with self._changed:
-            state = self._states.get(instance_id)
-            return {} if state is None else transitions.inputs(state, paths)
 
     def get_logs(self, instance_id: str, paths: Sequence[str], *, last: int | None = None) -> dict[str, list[str]]:
         with self._changed:
@@ -446,24 +223,5 @@ class MemoryStorage(MemoryTimers):
 
     # -- with the lock held ------------------------------------------------------------------
 
-    def _existing(self, instance_id: str) -> State:
-        state = self._states.get(instance_id)
-        if state is None:
-            raise InstanceNotFound(instance_id=instance_id)
-        return state
-
-    def _at_rest(self, instance_id: str, action: str) -> State:
-        state = self._existing(instance_id)
-        if state.status is InstanceStatus.WORKING:
-            raise InstanceBusy(instance_id=instance_id, action=action)
-        return state
-
     def _having(self, workflow: str, realm: str, key: str | None) -> str | None:
         return None if key is None else self._keys.get((workflow, realm, key))
-
-    def _changed_by(self, state: State, data: Data | None, now: int) -> bool:
-        """Publish the event of a transition; whether there was one."""
-        if data is None:
-            return False
-        self._publish(state, data, now)
-        return True

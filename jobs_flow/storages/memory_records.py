@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs_flow.storages.records import (
+    ATTEMPT_FIELDS,
+    ATTEMPT_LOG_LINES,
     ATTEMPTS_KEPT,
     EVENTS_KEPT,
     LOG_LINES_KEPT,
@@ -137,6 +139,18 @@ class Record:
             "worker": self.worker,
             "undoError": decode(self.undo_error),
         }
+
+    def keep(self, **changes: Any) -> None:
+        """Keep what it says, but for ``changes``, as an earlier attempt at the task."""
+        self.attempts.append(self.as_attempt(**changes))
+
+    def as_attempt(self, **changes: Any) -> JsonText:
+        """What is kept of an attempt, with ``changes``: JSON of ``records.ATTEMPT_FIELDS``."""
+        view = self.details() | changes
+        if (view["bodySize"] or 0) > VIEW_BODY_LIMIT:
+            view["body"] = None
+        kept = {name: view[name] for name in ATTEMPT_FIELDS if name != "logs"}
+        return encode(kept | {"logs": list(self.logs)[-ATTEMPT_LOG_LINES:]})
 
     def write_logs(self, lines: Iterable[str]) -> Data:
         """Append lines; gives the entry for ``logs`` of the event."""

@@ -126,8 +126,7 @@ class MemoryTimers(MemoryStates):
     def _queued(self) -> Iterator[tuple[State, str, Place]]:
         return ((state, path, place) for state in self._states.values() for path, place in state.places.items())
 
-    def _taken(self, place: Place | None) -> None:
-        """Note that somebody has claimed a task from its lane."""
+    def _taken(self, state: State, place: Place | None) -> None:
         if place is not None:
             # Of one that was published again nobody knows which message this was.
             mark = min(place.first, self._clock())

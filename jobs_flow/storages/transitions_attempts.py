@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs_flow.storages.memory_records import Answer, Data, Place, Record, State, decode, encode, matches
-from jobs_flow.storages.records import ATTEMPT_LOG_LINES, VIEW_BODY_LIMIT, Completed, JsonText, Loss, Outcome
+from jobs_flow.storages.records import Completed, JsonText, Loss, Outcome
 from jobs_flow.workflows.states import ENDED, InstanceStatus, TaskStatus
 
 
@@ -23,15 +23,7 @@ def put_back(state: State, paths: Iterable[str], run: int | None = None) -> None
 
 def keep(record: Record, **changes: Any) -> None:
     """Keep what a record says, but for ``changes``, as an earlier attempt at the task."""
-    view = record.details() | changes
-    if (view["bodySize"] or 0) > VIEW_BODY_LIMIT:
-        view["body"] = None
-    fields = (
-        *("run", "attempt", "status", "queuedAt", "executionTime", "finishedAt", "duration"),
-        *("worker", "error", "body", "bodySize"),
-    )
-    logs = list(record.logs)[-ATTEMPT_LOG_LINES:]
-    record.attempts.append(encode({name: view[name] for name in fields} | {"logs": logs}))
+    record.keep(**changes)
 
 
 def enter(state: State, path: str, now: int) -> None:
