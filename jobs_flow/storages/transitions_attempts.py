@@ -90,7 +90,7 @@ def gave_up(state: State, path: str, run: int, *, token: str) -> Completed | Non
 
 def told_again(state: State, answer: Answer) -> Completed:
     """An answer once more, with what it queued and nobody has claimed since."""
-    queued = [path for path in answer.queued if path in state.places]
+    queued = [path for path in answer.queued if state.stands(path)]
     return Completed(True, queued=tuple(queued), finished=answer.finished, seq=answer.seq)
 
 
@@ -129,5 +129,5 @@ def reset(state: State, paths: Iterable[str]) -> Data:
     """Put records back while no run is going on."""
     put_back(state, paths)
     state.status, state.error = InstanceStatus.INACTIVE, None
-    state.timers.pop(("ephemeral", "#", ""), None)
+    state.stop_end_timers()
     return {"run": state.run, "reset": True}

@@ -1,0 +1,5 @@
+"""Records in one DynamoDB table."""
+
+from jobs_flow.storages.dynamodb.storage import DynamoStorage
+
+__all__ = ["DynamoStorage"]

@@ -1,0 +1,369 @@
+"""Items of the table as dicts of text, numbers, bytes and pointers, and the service's limits on requests for them.
+
+Answers are complete: pages are followed, unprocessed keys and items are asked for again, and what comes in no order is
+given by key. Reads are consistent but for those of an index, which the service offers only eventually so.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from jobs_flow.errors import StorageUnavailable, TooLarge
+from jobs_flow.storages.dynamodb.connection import Connection
+
+#: Limits of the service: keys read, items written, and items of a transaction in one request.
+KEYS_A_READ = 100
+ITEMS_A_BATCH = 25
+ITEMS_A_TRANSACTION = 100
+#: Seconds for which unprocessed keys and items are asked for again.
+PATIENCE = 20.0
+
+
+class ItemKey(NamedTuple):
+    """Hash and range key of an item."""
+
+    key: str
+    sort: str
+
+
+class Pointer(NamedTuple):
+    """Stands in an attribute whose text is kept in items of its own: its name, bytes, and number of chunks."""
+
+    name: str
+    length: int
+    chunks: int
+
+
+Value = str | int | bytes | Pointer
+Attributes = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One item of a transaction: attributes to set and to remove, or the item to delete."""
+
+    at: ItemKey
+    put: Mapping[str, Value] = field(default_factory=dict)
+    remove: Sequence[str] = ()
+    #: Set ``put`` as the whole item, whatever there was.
+    whole: bool = False
+    delete: bool = False
+    #: A condition, with the values it names.
+    condition: str | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    #: Gives the whole item as it then is, where ``put`` is only what is different.
+    rest: Callable[[], Attributes] | None = None
+
+    def size(self) -> int:
+        """About how many bytes it is in a request."""
+        return 200 + sum(len(name) + _size(value) for name, value in self.put.items())
+
+
+class Conflict(Exception):
+    """A condition did not hold, or somebody else is writing one of the items: read again, and try again.
+
+    ``failed``: places of the writes whose condition did not hold.
+    """
+
+    def __init__(self, failed: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.failed = tuple(failed)
+
+
+class Items:
+    """Requests about the items of one table."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._table = connection.table
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def get(self, at: ItemKey) -> Attributes | None:
+        """An item; None without it."""
+        return self.get_many([at]).get(at)
+
+    def get_many(self, keys: Iterable[ItemKey], only: Sequence[str] = ()) -> dict[ItemKey, Attributes]:
+        """Those of the items that there are; with ``only``, no other attributes of them."""
+        wanted = list(dict.fromkeys(keys))
+        if len(wanted) == 1:
+            answer = self._call("get_item", Key=_key(wanted[0]), ConsistentRead=True, **_projection(only))
+            item = answer.get("Item")
+            return {} if item is None else {wanted[0]: decode(item)}
+        found: dict[ItemKey, Attributes] = {}
+        for start in range(0, len(wanted), KEYS_A_READ):
+            keys_left: Any = [_key(each) for each in wanted[start : start + KEYS_A_READ]]
+            # An answer without its key could not be told from the others.
+            part = _projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
+            for _ in self._patiently():
+                request = {self._table: {"Keys": keys_left, "ConsistentRead": True, **part}}
+                answer = self.connection.call("batch_get_item", RequestItems=request)
+                for item in answer["Responses"].get(self._table, []):
+                    found[ItemKey(item["Key"]["S"], item["Sort"]["S"])] = decode(item)
+                left = answer.get("UnprocessedKeys", {}).get(self._table)
+                if not left:
+                    break
+                keys_left = left["Keys"]
+        return found
+
+    def query(
+        self,
+        key: str,
+        begins: str = "",
+        *,
+        first: str | None = None,
+        last: str | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+        only: Sequence[str] = (),
+    ) -> Iterator[tuple[str, Attributes]]:
+        """Range key and attributes of the items of a hash key, in order: all, those that begin so, or a range."""
+        if first is not None and last is not None and first > last:
+            return
+        condition, values = "#k = :k", {":k": {"S": key}}
+        if first is not None and last is not None:
+            condition += " AND #s BETWEEN :a AND :b"
+            values |= {":a": {"S": first}, ":b": {"S": last}}
+        elif begins:
+            condition += " AND begins_with(#s, :a)"
+            values[":a"] = {"S": begins}
+        part = _projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
+        names = part.pop("ExpressionAttributeNames", {}) | {"#k": "Key"}
+        if "#s" in condition:
+            names["#s"] = "Sort"
+        request = {
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": names,
+            "ScanIndexForward": not backwards,
+            "ConsistentRead": True,
+            **part,
+        }
+        for item in self._pages(request, limit):
+            yield item["Sort"]["S"], decode(item)
+
+    def query_index(
+        self,
+        index: str,
+        hash_key: tuple[str, str],
+        *,
+        until: tuple[str, Value] | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Attributes]:
+        """What an index has of a hash key, in order, up to a value of its range key, exclusive when backwards."""
+        condition, values, names = "#h = :h", {":h": _encode(hash_key[1])}, {"#h": hash_key[0]}
+        if until is not None:
+            condition += " AND #r < :r" if backwards else " AND #r <= :r"
+            values[":r"] = _encode(until[1])
+            names["#r"] = until[0]
+        request = {
+            "IndexName": index,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": names,
+            "ScanIndexForward": not backwards,
+        }
+        for item in self._pages(request, limit):
+            yield decode(item)
+
+    def count_index(self, index: str, hash_key: tuple[str, str]) -> int:
+        """How many items an index has of a hash key."""
+        request: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": "#h = :h",
+            "ExpressionAttributeValues": {":h": _encode(hash_key[1])},
+            "ExpressionAttributeNames": {"#h": hash_key[0]},
+            "Select": "COUNT",
+        }
+        count = 0
+        while True:
+            answer = self._call("query", **request)
+            count += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                return count
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[dict[str, Any]]:
+        given = 0
+        while True:
+            if limit is not None:
+                request["Limit"] = limit - given
+            answer = self._call("query", **request)
+            for item in answer["Items"]:
+                yield item
+                given += 1
+            if "LastEvaluatedKey" not in answer or given == limit:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """Do all of the writes, or none. Raises ``Conflict``."""
+        from botocore.exceptions import ClientError
+
+        if len(writes) == 1:
+            self.write(writes[0])
+            return
+        try:
+            self.connection.call("transact_write_items", TransactItems=[self._transacted(write) for write in writes])
+        except ClientError as error:
+            raise self._refused(error, writes) from error
+
+    def write(self, write: Write) -> None:
+        """Do one write. Raises ``Conflict``."""
+        from botocore.exceptions import ClientError
+
+        ((kind, request),) = self._transacted(write).items()
+        method = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
+        try:
+            self.connection.call(method, **request)
+        except ClientError as error:
+            raise self._refused(error, [write]) from error
+
+    def put_many(self, items: Iterable[tuple[ItemKey, Mapping[str, Value]]]) -> None:
+        """Write items, whatever there was, in no order."""
+        self._batch([{"PutRequest": {"Item": _key(at) | encode(item)}} for at, item in items])
+
+    def delete_many(self, keys: Iterable[ItemKey]) -> None:
+        """Delete items, in no order."""
+        self._batch([{"DeleteRequest": {"Key": _key(at)}} for at in keys])
+
+    def _batch(self, requests: Sequence[dict[str, Any]]) -> None:
+        for start in range(0, len(requests), ITEMS_A_BATCH):
+            left: Any = requests[start : start + ITEMS_A_BATCH]
+            for _ in self._patiently():
+                answer = self.connection.call("batch_write_item", RequestItems={self._table: left})
+                left = answer.get("UnprocessedItems", {}).get(self._table)
+                if not left:
+                    break
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        return self.connection.call(operation, TableName=self._table, **request)
+
+    def _patiently(self) -> Iterator[None]:
+        """Once, and again with pauses that grow; ``StorageUnavailable`` at last: the service keeps refusing."""
+        until, pause = time.monotonic() + PATIENCE, 0.02
+        while time.monotonic() < until:
+            yield
+            # Spreads those who were refused together; nobody gains by guessing it.
+            time.sleep(random.uniform(0, pause))  # noqa: S311
+            pause = min(2 * pause, 1.0)
+        reason = "it serves less than it is asked for (throttled)"
+        raise StorageUnavailable(storage=self.connection.label, reason=reason)
+
+    def _transacted(self, write: Write) -> dict[str, Any]:
+        request: dict[str, Any] = {"TableName": self._table}
+        values = {name: _encode(value) for name, value in write.values.items()}
+        names = dict(write.names)
+        if write.condition is not None:
+            request["ConditionExpression"] = write.condition
+        if write.delete:
+            kind, request["Key"] = "Delete", _key(write.at)
+        elif write.whole:
+            kind, request["Item"] = "Put", _key(write.at) | encode(write.put)
+        elif not write.put and not write.remove:
+            kind, request["Key"] = "ConditionCheck", _key(write.at)
+        else:
+            kind, request["Key"] = "Update", _key(write.at)
+            clauses = []
+            if write.put:
+                clauses.append("SET " + ",".join(f"#s{n}=:s{n}" for n in range(len(write.put))))
+                for n, (name, value) in enumerate(write.put.items()):
+                    names[f"#s{n}"], values[f":s{n}"] = name, _encode(value)
+            if write.remove:
+                clauses.append("REMOVE " + ",".join(f"#r{n}" for n in range(len(write.remove))))
+                names |= {f"#r{n}": name for n, name in enumerate(write.remove)}
+            request["UpdateExpression"] = " ".join(clauses)
+        if names:
+            request["ExpressionAttributeNames"] = names
+        if values:
+            request["ExpressionAttributeValues"] = values
+        return {kind: request}
+
+    def _refused(self, error: Any, writes: Sequence[Write]) -> Exception:
+        """What a refused write is to the caller: something to be tried again, a value too large, or unforeseen."""
+        found = error.response["Error"]
+        codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+        if found["Code"] == "ConditionalCheckFailedException":
+            return Conflict([0])
+        if found["Code"] in ("TransactionConflictException", "TransactionInProgressException"):
+            return Conflict()
+        if codes and all(code in _PASSING for code in codes):
+            return Conflict([place for place, code in enumerate(codes) if code == "ConditionalCheckFailed"])
+        if "size" in found["Message"] and "exceed" in found["Message"]:
+            largest = max(writes, key=Write.size)
+            return TooLarge(where=f"An item of {largest.at.key}", size=largest.size(), limit=400 * 1024)
+        return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+#: Why an item of a transaction was not written, where trying again is right.
+_PASSING = frozenset(
+    {
+        "None",
+        None,
+        "ConditionalCheckFailed",
+        "TransactionConflict",
+        "ProvisionedThroughputExceeded",
+        "ThrottlingError",
+    }
+)
+
+
+def _key(at: ItemKey) -> dict[str, Any]:
+    return {"Key": {"S": at.key}, "Sort": {"S": at.sort}}
+
+
+def _projection(only: Sequence[str]) -> dict[str, Any]:
+    if not only:
+        return {}
+    names = {f"#p{n}": name for n, name in enumerate(only)}
+    return {"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names}
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    return len(value) if isinstance(value, bytes) else 20
+
+
+def _encode(value: Value) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, Pointer):
+        return {"M": encode({"name": value.name, "length": value.length, "chunks": value.chunks})}
+    return {"N": str(value)}
+
+
+def encode(item: Mapping[str, Value]) -> dict[str, Any]:
+    """Attributes as the service takes them."""
+    return {name: _encode(value) for name, value in item.items()}
+
+
+def decode(item: Mapping[str, Any]) -> Attributes:
+    """Attributes as the service gives them."""
+    return {name: _decode(value) for name, value in item.items()}
+
+
+def _decode(typed: Mapping[str, Any]) -> Value:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S":
+            return str(value)
+        case "N":
+            return int(value)
+        case "B":
+            return bytes(value)
+        case "M":
+            return Pointer(value["name"]["S"], int(value["length"]["N"]), int(value["chunks"]["N"]))
+    raise ValueError(f"no attribute of ours is of type {kind}")

@@ -1,0 +1,444 @@
+"""The state of an instance as it is read from its items: records when they are looked at, and no sooner.
+
+An instance has as many items as it has records that were ever written; a path without one has a fresh record. What
+a run puts back is not written either: the header says which paths were put back (``PutBack``), and a record that was
+written before that is put back whenever it is read, until a transition writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+from jobs_flow.storages.dynamodb import codec
+from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Attributes, ItemKey, Items, Write
+from jobs_flow.storages.dynamodb.names import HEADER, Names
+from jobs_flow.storages.dynamodb.overflow import Overflow, Replaced
+from jobs_flow.storages.memory_records import RECORD_TIMERS, UNSUCCESSFUL, Record, State
+from jobs_flow.storages.records import ATTEMPTS_KEPT, LOG_LINES_KEPT, Instance, JsonText
+from jobs_flow.storages.transitions_attempts import put_back
+from jobs_flow.workflows.states import TaskStatus
+
+
+class PutBack(NamedTuple):
+    """Paths whose records were put back all at once."""
+
+    #: Number of the write that did it: records written later are as they are.
+    version: int
+    #: The run they belong to since; None: that of before.
+    run: int | None
+    #: None: all of them.
+    paths: frozenset[str] | None
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is one of them."""
+        return self.paths is None or path in self.paths
+
+
+# A header is read for each transition, and what is put back changes with a run only.
+@lru_cache(maxsize=128)
+def read_put_backs(text: str) -> tuple[PutBack, ...]:
+    """What a header says."""
+    return tuple(
+        PutBack(version, run, None if paths is None else frozenset(paths)) for version, run, paths in json.loads(text)
+    )
+
+
+def write_put_backs(put_backs: Iterable[PutBack]) -> str:
+    """As a header says it."""
+    return codec.encode([[each.version, each.run, each.paths and sorted(each.paths)] for each in put_backs])
+
+
+class StoredAttempts(deque[JsonText]):
+    """Earlier attempts, of which only the new ones are at hand."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(maxlen=ATTEMPTS_KEPT)
+        #: How many there were before.
+        self.count = count
+        #: Texts, and records whose text is made when it is needed: it takes reading their logs.
+        self.new: list[JsonText | Record] = []
+
+    def append(self, text: JsonText) -> None:
+        """Keep an attempt."""
+        self.new.append(text)
+
+    def texts(self) -> list[JsonText]:
+        """The new ones."""
+        return [each.as_attempt() if isinstance(each, Record) else each for each in self.new]
+
+
+class StoredLogs(deque[str]):
+    """Log lines, which are read when they are looked at."""
+
+    def __init__(self, items: Items, names: Names, instance_id: str, path: str, began: int, count: int) -> None:
+        super().__init__(maxlen=LOG_LINES_KEPT)
+        #: Number of the write that began this log.
+        self.began = began
+        self.new: list[str] = []
+        self._count = count
+        self._read = lambda: read_log(items, names, instance_id, path, began)
+
+    def extend(self, lines: Iterable[str]) -> None:
+        """Append lines."""
+        self.new.extend(lines)
+
+    def __iter__(self) -> Iterator[str]:
+        known = self._read() if self._count else []
+        return iter([*known, *self.new][-LOG_LINES_KEPT:])
+
+
+def read_log(
+    items: Items, names: Names, instance_id: str, path: str, began: int, last: int = LOG_LINES_KEPT
+) -> list[str]:
+    """The last lines of a log."""
+    at = names.log(instance_id, path, began, 0)
+    found: list[list[str]] = []
+    missing = last
+    for _, attributes in items.query(at.key, at.sort.rpartition("\n")[0] + "\n", backwards=True):
+        if missing <= 0:
+            break
+        Overflow(items, names, instance_id).fill([attributes])
+        lines = json.loads(str(attributes["lines"]))
+        found.append(lines[-missing:])
+        missing -= len(lines)
+    return [line for lines in reversed(found) for line in lines]
+
+
+class StoredRecord(Record):
+    """A record that was read from an item."""
+
+    def keep(self, **changes: Any) -> None:
+        """Keep it as an earlier attempt."""
+        if changes or not isinstance(self.attempts, StoredAttempts):
+            super().keep(**changes)
+        else:
+            self.attempts.new.append(self)
+
+
+class Tally(NamedTuple):
+    """What the header counts of a record."""
+
+    status: TaskStatus
+    untolerated: bool
+    updates: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Tally:
+        """That of a record."""
+        return cls(record.status, record.status in UNSUCCESSFUL and not record.tolerated, record.updaters is not None)
+
+
+class StoredRecords(MutableMapping[str, Record]):
+    """The records of an instance by path, in no order but for ``paths()``."""
+
+    def __init__(self, state: StoredState, likely: Sequence[str] = ()) -> None:
+        self._state = state
+        self.current: dict[str, Record] = {}
+        #: Of each record that was looked at: its item, its image as it was given, what the header counts of it.
+        self.known: dict[str, Attributes] = {}
+        self.images: dict[str, Attributes] = {}
+        self.tallies: dict[str, Tally] = {}
+        self._absent: set[str] = set()
+        self._likely = list(dict.fromkeys(likely))
+        self._places = {path: number for number, path in enumerate(self._likely)}
+
+    def __getitem__(self, path: str) -> Record:
+        if path not in self.current and path not in self._absent:
+            self.read(self._with_neighbours(path))
+        return self.current[path]
+
+    def __setitem__(self, path: str, record: Record) -> None:
+        if path not in self.current and path not in self._absent:
+            self.read([path])
+        self.current[path] = record
+
+    def __delitem__(self, path: str) -> None:
+        raise TypeError("records are removed by an update of the instance only")
+
+    def __iter__(self) -> Iterator[str]:
+        self.read_all()
+        return iter(self._state.paths())
+
+    def __len__(self) -> int:
+        return len(self._state.paths())
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and (path in self.current or path in self._state.path_set())
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The record, or the default."""
+        try:
+            return self[path]
+        except KeyError:
+            return default
+
+    def _with_neighbours(self, path: str) -> list[str]:
+        """A path and those that are likely to be looked at next, as many as one request reads."""
+        number = self._places.get(path)
+        if number is None:
+            return [path]
+        following = self._likely[number : number + KEYS_A_READ]
+        return [each for each in following if each not in self.current and each not in self._absent]
+
+    def read(self, paths: Sequence[str]) -> None:
+        """Read records, those that are known already left out."""
+        wanted = [path for path in dict.fromkeys(paths) if path not in self.current and path not in self._absent]
+        state = self._state
+        found: dict[str, Attributes] = {}
+        if not state.untouched:
+            keys = {state.names.task(state.id, path): path for path in wanted}
+            read = state.items.get_many(keys)
+            found = {keys[at]: attributes for at, attributes in read.items()}
+            state.overflow.fill(list(found.values()))
+            state.reads += bool(wanted)
+        self.take(found, wanted)
+
+    def read_all(self, leave: Sequence[str] = ()) -> None:
+        """Read every record; long texts of the attributes to ``leave`` stay pointers."""
+        state = self._state
+        missing = [path for path in state.paths() if path not in self.current]
+        if not missing:
+            return
+        found: dict[str, Attributes] = {}
+        if not state.untouched:
+            for sort, attributes in state.items.query(state.names.of("workflowTask_", state.id)):
+                found[codec.path_of(sort, attributes)] = attributes
+            state.overflow.fill(list(found.values()), leave)
+            state.reads += 1
+        self.take({path: found[path] for path in missing if path in found}, missing)
+
+    def take(self, found: dict[str, Attributes], wanted: Iterable[str]) -> None:
+        """Make records of what was read."""
+        for path in wanted:
+            if path in self.current:
+                continue
+            attributes = found.get(path)
+            if attributes is None and path not in self._state.path_set():
+                self._absent.add(path)
+                continue
+            self.known[path] = attributes or {}
+            self._make(path, attributes or {})
+
+    def _make(self, path: str, attributes: Attributes) -> None:
+        state = self._state
+        version, count = cast(int, attributes.get("ver", 0)), cast(int, attributes.get("attempts", 0))
+        record: Record = StoredRecord(
+            **codec.read(codec.RECORD, attributes),
+            attempts=StoredAttempts(count),
+        )
+        if record.log_count:
+            began = cast(int, attributes["logBegan"])
+            record.logs = StoredLogs(state.items, state.names, state.id, path, began, record.log_count)
+        self.current[path] = record
+        for name, at in codec.read_timers(attributes).items():
+            state.timers[codec.timer_key(name, path)] = at
+        if (standing := codec.read_place(attributes)) is not None:
+            state.places[path] = standing
+        for each in state.put_backs:
+            if each.version > version and each.covers(path):
+                put_back(cast(State, _Only(state, self.current)), [path], each.run)
+        self.tallies[path] = Tally.of(self.current[path])
+        self.images[path] = state.image(path)
+
+
+class _Only:
+    """As much of a state as putting back needs, without reading more records."""
+
+    def __init__(self, state: StoredState, records: dict[str, Record]) -> None:
+        self.records = records
+        self.stop_timers = state.stop_timers
+
+
+class Loader:
+    """Reads what belongs to an instance and is seldom looked at."""
+
+    def __init__(self, items: Items, names: Names, instance_id: str) -> None:
+        self.items = items
+        self.names = names
+        self.overflow = Overflow(items, names, instance_id)
+        self._id = instance_id
+
+    def definition(self) -> Attributes:
+        """``data`` and ``baseContext``."""
+        return self._read(self.names.definition(self._id))
+
+    def tree(self) -> Attributes:
+        """``tree`` and ``paths``."""
+        return self._read(self.names.tree(self._id))
+
+    def paths(self, name: str) -> tuple[Sequence[str], frozenset[str]]:
+        """Every path in pre-order, and as a set; ``name`` is that of the tree, another one after each update."""
+        known = _paths.get(name)
+        if known is None:
+            paths = json.loads(str(self.tree()["paths"]))
+            known = tuple(paths), frozenset(paths)
+            _paths.put(name, known)
+        return known
+
+    def _read(self, at: ItemKey) -> Attributes:
+        attributes = self.items.get(at)
+        if attributes is None:
+            # Deleted since its header was read.
+            raise Replaced
+        self.overflow.fill([attributes])
+        return attributes
+
+
+class _Recent:
+    """The paths of the instances that this process looked at lately."""
+
+    KEPT = 256
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def get(self, key: Any) -> Any:
+        with self._lock:
+            return self._known.get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        with self._lock:
+            self._known[key] = value
+            while len(self._known) > self.KEPT:
+                self._known.popitem(last=False)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+
+_paths = _Recent()
+
+
+class StoredState(State):
+    """A state whose records and definition are read when they are looked at."""
+
+    loader: Loader
+    #: The header's item as it was read, and the number of the write that made it so.
+    attributes: Attributes
+    version: int
+    put_backs: tuple[PutBack, ...]
+    #: How many times more than the header was read for it: what is torn between them is found by comparing versions.
+    reads: int
+    #: No record was ever written.
+    untouched: bool
+    #: What the tree is known as.
+    tree_name: str
+    #: Events to be written with the change, number and text.
+    emitted: list[tuple[int, JsonText]]
+    #: Writes of items that are no record, with the change.
+    others: list[Write]
+    #: What is done once the change is stored; without it, only some tidiness is lost.
+    after: list[Callable[[], None]]
+
+    @property
+    def items(self) -> Items:
+        """The table."""
+        return self.loader.items
+
+    @property
+    def names(self) -> Names:
+        """The keys of its items."""
+        return self.loader.names
+
+    @property
+    def overflow(self) -> Overflow:
+        """The long texts of its items."""
+        return self.loader.overflow
+
+    def paths(self) -> Sequence[str]:
+        """Every path, in pre-order."""
+        return self.loader.paths(self.tree_name)[0]
+
+    def path_set(self) -> frozenset[str]:
+        """Every path."""
+        return self.loader.paths(self.tree_name)[1]
+
+    def image(self, path: str) -> Attributes:
+        """The attributes of a record's item, as the record is now."""
+        record = self.records[path] if isinstance(self.records, dict) else self.stored.current[path]
+        own = {kind: self.timers[kind, path, ""] for kind in RECORD_TIMERS if (kind, path, "") in self.timers}
+        return codec.record_image(record, self.id, path, own, self.places.get(path), self.names)
+
+    def header_image(self) -> Attributes:
+        """The attributes of the header's item, as the state is now; long texts among them."""
+        own = {codec.timer_name(key): at for key, at in self.timers.items() if key[1] == HEADER}
+        return codec.header_image(self, own, self.names)
+
+    @property
+    def stored(self) -> StoredRecords:
+        """The records that were read."""
+        return self._stored
+
+    _stored: StoredRecords
+
+    def changes(self) -> Iterator[tuple[str, Tally | None, Record | None]]:
+        """Every record that was looked at: its path, what the header counts of it as read, what it is now."""
+        now = self.records if isinstance(self.records, dict) else self.stored.current
+        for path, tally in self.stored.tallies.items():
+            yield path, tally, now.get(path)
+        for path, record in now.items():
+            if path not in self.stored.tallies:
+                yield path, None, record
+
+    def stands(self, path: str) -> bool:
+        """Whether a task stands in its lane."""
+        return self.records.get(path) is not None and super().stands(path)
+
+    def counts(self) -> Counter[TaskStatus]:
+        """Number of records by status."""
+        before = json.loads(str(self.attributes.get("counts", "{}")))
+        counts = Counter({TaskStatus(status): number for status, number in before.items()})
+        for _, tally, record in self.changes():
+            if tally is not None:
+                counts[tally.status] -= 1
+            if record is not None:
+                counts[record.status] += 1
+        return counts
+
+    def untolerated(self) -> int:
+        """Number of failures that do not let the flow go on."""
+        count = int(cast(int, self.attributes.get("untolerated", 0)))
+        for _, tally, record in self.changes():
+            count -= tally is not None and tally.untolerated
+            count += record is not None and Tally.of(record).untolerated
+        return count
+
+    def has_untolerated(self) -> bool:
+        """Whether there is a failure that does not let the flow go on."""
+        return self.untolerated() > 0
+
+    def updating(self) -> list[str]:
+        """The paths of the tasks that have recorded updaters."""
+        found = set(json.loads(str(self.attributes.get("updating", "[]"))))
+        for path, _, record in self.changes():
+            found.discard(path)
+            if record is not None and record.updaters is not None:
+                found.add(path)
+        return sorted(found)
+
+    def updaters(self) -> dict[str, JsonText]:
+        """The recorded updaters of the tasks that have any."""
+        paths = self.updating()
+        if paths and not isinstance(self.records, dict):
+            self.stored.read(paths)
+        found = {path: self.records[path].updaters for path in paths}
+        return {path: text for path, text in found.items() if text is not None}
+
+    def header(self) -> Instance:
+        """The header."""
+        if not self.data:
+            self.define()
+        return super().header()
+
+    def define(self) -> None:
+        """Read data and base context."""
+        known = self.loader.definition()
+        self.data, self.base_context = str(known["data"]), str(known["baseContext"])
