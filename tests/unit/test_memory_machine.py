@@ -1,12 +1,13 @@
 """Random operations on the model, and what has to be true after each of them.
 
 Whatever happened to an instance, workers that go on claiming and recording bring it to an end: no timer, lane or
-join counter was forgotten. The same invariants hold for the storages that ``tests/conformance`` compares with it.
+join counter was forgotten. The same invariants hold for the storages that ``jobs_flow.testing`` compares with it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -16,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from jobs_flow.storages.memory import MemoryStorage
 from jobs_flow.storages.memory_records import State
 from jobs_flow.storages.records import Due, Grip, Hold, Loss, NewInstance, Outcome
+from jobs_flow.testing.strategies import declarations
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.selection import Blocked, NothingToResume, select_all, select_from, select_one, select_resume
 from jobs_flow.workflows.states import ENDED, FINISHED
-from tests.conformance.strategies import declarations
 
 ERROR = {"code": "X", "message": "x"}
 LEASE = 1_000
@@ -74,8 +75,12 @@ class Machine(RuleBasedStateMachine):
     # -- runs --------------------------------------------------------------------------------
 
     @precondition(lambda self: not self.working)
-    @rule(how=st.sampled_from(["all", "from", "one", "failed", "failed_and_downstream"]), which=PICK)
-    def start(self, how: str, which: int) -> None:
+    @rule(
+        how=st.sampled_from(["all", "from", "one", "failed", "failed_and_downstream"]),
+        which=PICK,
+        keep=st.none() | st.integers(0, 5_000),
+    )
+    def start(self, how: str, which: int, keep: int | None) -> None:
         statuses = {path: record.status.value for path, record in self.state.records.items()}
         path = list(self.plan.nodes)[which % len(self.plan.nodes)]
         try:
@@ -88,7 +93,7 @@ class Machine(RuleBasedStateMachine):
         except (Blocked, NothingToResume):
             return
         kept = {path: self.storage.get_task("id", path) for path in statuses if path not in selection.paths}
-        self.storage.start_run("id", selection)
+        self.storage.start_run("id", replace(selection, keep=keep))
         assert {path: self.storage.get_task("id", path) for path in kept} == kept
 
     @precondition(lambda self: self.working)
@@ -197,7 +202,7 @@ class Machine(RuleBasedStateMachine):
                 self.complete(due.path, due.token, "failed" if loss is Loss.POISONED else "cancelled")
         elif due.kind == "retry":
             assert self.storage.release("id", due.path, due.run)
-        elif due.kind in ("failed", "ended", "ephemeral"):
+        elif due.kind in ("failed", "ended", "ephemeral", "expired"):
             self.storage.settle(due)
         assert due not in self.storage.due() or due.kind == "undo"
 
@@ -277,6 +282,10 @@ class Machine(RuleBasedStateMachine):
                 assert self.state.records[path].status == "failed"
             elif kind == "ephemeral":
                 assert self.state.ephemeral
+                assert self.state.status in FINISHED
+            elif kind == "expired":
+                assert not self.state.ephemeral
+                assert self.state.keep is not None
                 assert self.state.status in FINISHED
             elif kind == "ended":
                 assert int(detail.split()[0]) <= self.state.run
