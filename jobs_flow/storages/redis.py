@@ -11,48 +11,72 @@ lines; and of our own
   ``workflowUpdaters_<id>`` (by path), ``workflowUndo_<id>`` (paths),
   ``workflowDeleted_<id>`` (the last header, for a while);
 - of all: ``workflows`` and ``workflowsRealm_<realm>`` (in order of creation), ``workflowKeys``, ``workflowTimers``
-  (by the time they come due), ``workflowLanes`` (with their marks), ``workflowLane_<lane>`` and
-  ``workflowLaneLater_<lane>`` (queued tasks), ``workflowRole_<role>`` (who was elected).
+  and ``workflowExpiries`` (by the time they come due), ``workflowLanes`` (with their marks), ``workflowLane_<lane>``
+  and ``workflowLaneLater_<lane>`` (queued tasks), ``workflowsCreated`` (the latest place in that order),
+  ``workflowRole_<role>`` (who was elected).
+
+In a cluster a script may touch keys of one slot only. So there are partitions (``redis_partitions``), each with all of
+the above behind a name of its own after the prefix, ``{<name>}:``; an instance is in the partition that its id says,
+one with a key in that of realm and key. What is about all instances asks every partition and puts the answers together.
+``workflowPartitions`` says how many there are.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from math import inf
 from typing import Any, cast
+
+import redis
 
 from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound, InvalidArgument
 from jobs_flow.ids import new_token
 from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Event, Input, Instance, NewInstance, Snapshot
+from jobs_flow.storages.redis_addresses import Address
 from jobs_flow.storages.redis_bodies import RedisBodies
-from jobs_flow.storages.redis_connection import Address, longest_block
+from jobs_flow.storages.redis_connection import connect, evictions
 from jobs_flow.storages.redis_live import RedisSubscription
+from jobs_flow.storages.redis_partitions import Partitions
 from jobs_flow.storages.redis_runs import RedisRuns
 from jobs_flow.storages.redis_timers import RedisTimers
 
 
 class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
-    """Records in one Redis or Valkey server.
+    """Records in a Redis or Valkey server, or in several that belong together.
 
-    ``url``: ``redis://``, ``rediss://`` or ``unix://``; redis-py's query parameters, and ``prefix``, are understood.
+    ``url``: ``redis://``, ``rediss://`` (TLS) or ``unix://``; ``redis://host:port,host:port/?cluster=true`` for a
+    cluster, with ``&partitions=`` (16) for good; ``redis+sentinel://host:port,host:port/name/0``, or with ``rediss``,
+    for the master that sentinels know by that name, with ``sentinel_username`` and ``sentinel_password`` if they ask
+    for them. Other parameters are ``prefix``, and redis-py's.
+
+    Replicas are behind their master by a moment: of what was written in the last moment before a failover, some
+    may be gone. A task whose end was lost is run again when its lease is over.
     """
 
     def __init__(self, url: str, *, prefix: str = "") -> None:
-        address = Address.parse(url)
-        self.url = address.url
-        self.label = address.label
-        self.prefix = prefix if address.prefix is None else address.prefix
-        self._client = address.connect()
+        self.address = Address.parse(url)
+        self.url = self.address.url
+        self.label = self.address.label
+        self.prefix = prefix if self.address.prefix is None else self.address.prefix
+        self._partitions = Partitions(self.prefix, self.address.partitions)
+        self._server = connect(self.address, self._partitions)
 
     # -- instances ---------------------------------------------------------------------------
+
+    def new_id(self, *, realm: str = "", key: str | None = None) -> str:
+        """An id for a new instance, of the partition of its key if it has one."""
+        return self._partitions.new_id(realm, key)
 
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header and an ``inactive`` record for each path."""
         for argument, text in (("id", new.id), ("realm", new.realm), ("key", new.key or "")):
             if not codec.is_text(text):
                 raise InvalidArgument(argument=argument, reason="half a surrogate pair cannot be stored")
+        if new.key is not None and self._partitions.of(new.id) != self._partitions.of_key(new.realm, new.key):
+            raise InvalidArgument(argument="id", reason="an id for this realm and key comes from new_id(realm=, key=)")
         created = self._run(
             "create",
             new.id,
@@ -74,42 +98,45 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
 
     def get_instances(self, instance_ids: Sequence[str]) -> list[Instance | None]:
         """The headers in the order asked for, in one round trip."""
-        with self._reporting():
-            pipe = self._client.pipeline(transaction=False)
-            for instance_id in instance_ids:
-                pipe.hgetall(self._key(f"workflow_{instance_id}"))
-                pipe.hmget(self._key(f"workflowState_{instance_id}"), codec.STATE_FIELDS)
-            replies = pipe.execute()
-        pairs = zip(replies[::2], replies[1::2], strict=True)
+        parts = self._parted(instance_ids)
+        calls = {prefix: [codec.counted_keys(instance_ids[place] for place in parts[prefix])] for prefix in parts}
+        replies = self._run_parted("headers", calls, parts)
         return [
-            codec.instance(instance_id, (header, counts)) if header else None
-            for instance_id, (header, counts) in zip(instance_ids, pairs, strict=True)
+            None if reply is None else codec.instance(instance_id, reply)
+            for instance_id, reply in zip(instance_ids, replies, strict=True)
         ]
 
     def list_ids(self, *, realm: str | None = None, after: str | None = None, limit: int = 100) -> list[str]:
         """Ids in order of creation, newest first."""
-        key = self._key("workflows" if realm is None else f"workflowsRealm_{realm}")
+        name = "workflows" if realm is None else f"workflowsRealm_{realm}"
+        cursor: tuple[float, bytes] = (inf, b"")
         with self._reporting():
-            start = 0
             if after is not None:
-                rank = self._client.zrevrank(key, codec.key(after))
-                if rank is None:
+                position = self._client.zscore(codec.key(self._partitions.of(after) + name), codec.key(after))
+                if position is None:
                     return []
-                start = cast(int, rank) + 1
-            members = cast("list[bytes]", self._client.zrevrange(key, start, start + limit - 1))
-        return [member.decode() for member in members]
+                cursor = (position, codec.key(after))
+            pipe = self._client.pipeline(transaction=False)
+            for prefix in self._partitions.prefixes:
+                # One more: that of the cursor itself.
+                key, most = codec.key(prefix + name), "+inf" if after is None else f"{cursor[0]:.0f}"
+                pipe.zrevrangebyscore(key, most, "-inf", start=0, num=limit + 1, withscores=True)
+            replies = cast("list[list[tuple[bytes, float]]]", pipe.execute())
+        found = sorted(((position, member) for reply in replies for member, position in reply), reverse=True)
+        return [member.decode() for place in found if place < cursor for member in place[1:]][:limit]
 
     def get_tree(self, instance_id: str) -> list[dict[str, Any]] | None:
         """The description the instance was created with, or last updated to."""
         with self._reporting():
-            text = self._client.hget(self._key(f"workflowTree_{instance_id}"), "tree")
+            text = self._client.hget(self._key("workflowTree", instance_id), "tree")
         return codec.decode(text) if text is not None else None
 
     def find_key(self, workflow: str, key: str, *, realm: str = "") -> str | None:
         """The id of the instance of this workflow and realm that has ``key``, or None."""
         field = codec.key_field(workflow, realm, key)
+        place = codec.key(f"{self._partitions.of_key(realm, key)}workflowKeys")
         with self._reporting():
-            found = cast("bytes | None", self._client.hget(self._key("workflowKeys"), field))
+            found = cast("bytes | None", self._client.hget(place, field))
         return None if found is None else codec.name(found)
 
     def update_instance(self, new: NewInstance, *, revision: int) -> Instance | None:
@@ -136,9 +163,9 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
                 return None
         return codec.instance(new.id, reply[1])
 
-    def delete_instance(self, instance_id: str) -> Instance | None:
+    def delete_instance(self, instance_id: str, *, rested: int | None = None) -> Instance | None:
         """Remove an instance with all that was written for it."""
-        reply = self._run("delete", instance_id, new_token())
+        reply = self._run("delete", instance_id, new_token(), codec.optional(rested))
         return None if reply is None else codec.instance(instance_id, reply)
 
     # -- reading -----------------------------------------------------------------------------
@@ -153,13 +180,13 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
     def get_task(self, instance_id: str, path: str) -> dict[str, Any] | None:
         """One record, decoded."""
         with self._reporting():
-            fields = cast("dict[bytes, bytes]", self._client.hgetall(self._key(f"workflowTask_{instance_id}_{path}")))
+            fields = cast("dict[bytes, bytes]", self._client.hgetall(self._key("workflowTask", instance_id, path)))
         return codec.task(fields) if fields else None
 
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
         """Earlier attempts at a task, oldest first."""
         with self._reporting():
-            texts = cast("list[bytes]", self._client.lrange(self._key(f"attempts_{instance_id}_{path}"), 0, -1))
+            texts = cast("list[bytes]", self._client.lrange(self._key("attempts", instance_id, path), 0, -1))
         return [codec.decode(text) for text in texts]
 
     def get_inputs(self, instance_id: str, paths: Sequence[str]) -> dict[str, Input]:
@@ -173,17 +200,18 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
         with self._reporting():
             pipe = self._client.pipeline(transaction=False)
             for path in paths:
-                pipe.lrange(self._key(f"logs_{instance_id}_{path}"), -(last or 0), -1)
+                pipe.lrange(self._key("logs", instance_id, path), -(last or 0), -1)
             replies = pipe.execute()
         return {path: [line.decode() for line in lines] for path, lines in zip(paths, replies, strict=True)}
 
     def events(self, instance_id: str, since: int) -> list[Event] | None:
         """The events after number ``since``, in order; None when some of them are no longer kept."""
         with self._reporting():
-            pipe = self._client.pipeline(transaction=True)
-            pipe.xrange(self._key(f"workflowEvents_{instance_id}"), min=f"{since + 1}-0")
-            pipe.hget(self._key(f"workflowState_{instance_id}"), "seq")
-            entries, latest = pipe.execute()
+            pipe = self._client.pipeline(transaction=False)
+            # In this order: what is written in between is found, and else would seem to be missing.
+            pipe.hget(self._key("workflowState", instance_id), "seq")
+            pipe.xrange(self._key("workflowEvents", instance_id), min=f"{since + 1}-0")
+            latest, entries = pipe.execute()
         found = codec.events(entries)
         if found:
             return found if found[0].seq == since + 1 else None
@@ -192,9 +220,9 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
     def wait_events(self, instance_id: str, since: int, timeout: float) -> list[Event] | None:
         """Like ``events``, but waits up to ``timeout`` seconds for the first one; [] when none came."""
         deadline = time.monotonic() + timeout
-        key = self._key(f"workflowEvents_{instance_id}")
+        key = self._key("workflowEvents", instance_id)
         while (left := deadline - time.monotonic()) > 0:
-            block = max(1, int(1000 * min(left, longest_block(self._client))))
+            block = max(1, int(1000 * min(left, self.address.longest_block)))
             with self._reporting():
                 reply = cast("list[Any]", self._client.xread({key: f"{since}-0"}, block=block))
             if reply:
@@ -204,16 +232,28 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
 
     def subscribe(self) -> RedisSubscription:
         """A new subscription, to be used from the running event loop."""
-        return RedisSubscription(self.url, prefix=self._key("workflowEvents_"))
+        return RedisSubscription(self.address, self._partitions)
 
     # -- the storage itself ------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Epoch milliseconds on the server's clock."""
+        return int(self._run_in(self._partitions.prefixes[0], "time"))
 
     def ping(self) -> None:
         """Raise ``StorageUnavailable`` if the storage cannot be used."""
         with self._reporting():
             self._client.ping()
 
+    def cautions(self) -> list[str]:
+        """Whether the server, or one of the cluster, may remove records to make room."""
+        with self._reporting():
+            try:
+                found = map(evictions, self._server.memory())
+            except redis.exceptions.NoPermissionError:
+                return []
+        return sorted({text for text in found if text is not None})
+
     def close(self) -> None:
         """Free connections."""
-        self._client.close()
-        self._client.connection_pool.disconnect()
+        self._server.close()

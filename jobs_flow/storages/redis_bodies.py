@@ -23,13 +23,13 @@ class RedisBodies(RedisScripts):
     def read_chunk(self, instance_id: str, name: str, number: int) -> bytes | None:
         """A chunk; None when it is not there."""
         with self._reporting():
-            key = self._key(f"workflowBody_{instance_id}_{name}")
+            key = self._key("workflowBody", instance_id, name)
             return cast("bytes | None", self._client.hget(key, str(number)))
 
     def list_bodies(self, instance_id: str) -> list[str]:
         """The names of the bodies."""
         with self._reporting():
-            members = cast("set[bytes]", self._client.smembers(self._key(f"workflowBodies_{instance_id}")))
+            members = cast("set[bytes]", self._client.smembers(self._key("workflowBodies", instance_id)))
         return [member.decode() for member in members]
 
     def remove_bodies(self, instance_id: str, names: Sequence[str]) -> None:

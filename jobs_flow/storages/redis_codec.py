@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jobs_flow.storages.bodies import Reference, is_reference
 from jobs_flow.storages.records import (
     TASK_DETAILS,
     TASK_VIEW,
@@ -56,8 +57,10 @@ def encode(value: Any) -> str:
 
 
 def decode(text: bytes | str | None) -> Any:
-    """The value of a JSON text; None without one."""
-    return None if text is None else json.loads(text)
+    """The value of a JSON text, a ``Reference`` where one stands for it; None without one."""
+    if text is None:
+        return None
+    return Reference.parse(text) if is_reference(text) else json.loads(text)
 
 
 def counted(items: Iterable[str]) -> list[str]:
@@ -224,7 +227,7 @@ def payload(text: bytes | None) -> str | None:
 
 def due(entry: Sequence[Any]) -> Due:
     """One answer of ``due.lua``."""
-    kind, owner, path, run, token, detail = entry
+    kind, owner, path, run, token, detail, _ = entry
     return Due(kind.decode(), name(owner), path.decode(), int(run), token and token.decode(), detail.decode())
 
 

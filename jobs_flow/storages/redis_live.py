@@ -13,11 +13,11 @@ from typing import Any
 
 import redis.asyncio
 import redis.exceptions
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.records import Event
+from jobs_flow.storages.redis_addresses import Address
+from jobs_flow.storages.redis_listeners import listen_to
+from jobs_flow.storages.redis_partitions import Partitions
 
 logger = logging.getLogger("jobs_flow.storage")
 
@@ -34,15 +34,9 @@ CANCELLED_IN = 0.2
 class RedisSubscription:
     """See ``storages.base.Subscription``."""
 
-    def __init__(self, url: str, *, prefix: bytes) -> None:
-        self._prefix = prefix
-        self._client = redis.asyncio.Redis.from_url(
-            url,
-            socket_connect_timeout=5,
-            health_check_interval=25,
-            # A driver that reconnects by itself says nothing of what was missed.
-            retry=Retry(NoBackoff(), 0),
-        )
+    def __init__(self, address: Address, partitions: Partitions) -> None:
+        self._partitions = partitions
+        self._listener = listen_to(address)
         self._pubsub = self._client.pubsub()
         self._watched: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
@@ -52,6 +46,10 @@ class RedisSubscription:
         self._connected = asyncio.Event()
         self._doubted = False
         self._closing = False
+
+    @property
+    def _client(self) -> redis.asyncio.Redis:
+        return self._listener.client
 
     async def add(self, instance_id: str) -> None:
         """Start receiving; returns when the server has confirmed it.
@@ -101,7 +99,7 @@ class RedisSubscription:
             await asyncio.wait([reader], timeout=CANCELLED_IN)
         with contextlib.suppress(redis.exceptions.RedisError, OSError):
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-            await self._client.aclose()
+            await self._listener.aclose()
 
     async def _read(self) -> None:
         failures = 0
@@ -109,6 +107,7 @@ class RedisSubscription:
             try:
                 await self._connect()
                 failures = 0
+                await self._listener.learn()
                 while not self._doubted:
                     # A time limit lets the client check a silent connection's health.
                     message = await self._pubsub.get_message(timeout=10)
@@ -123,6 +122,7 @@ class RedisSubscription:
                 )
                 failures += 1
                 await asyncio.sleep(delay)
+                await self._listener.move_on()
 
     async def _connect(self) -> None:
         """A fresh connection with every watched channel; whatever was missed is reported."""
@@ -131,7 +131,7 @@ class RedisSubscription:
         self._pubsub = self._client.pubsub()
         self._doubted = False
         # A pub/sub connection needs at least one channel; this one carries nothing.
-        await self._subscribe({self._prefix})
+        await self._subscribe({self._channel("")})
         subscribed: set[str] = set()
         # Instances are added and removed while this waits for the server; the last comparison has no wait after it.
         while subscribed != self._watched:
@@ -158,10 +158,10 @@ class RedisSubscription:
                         limit.reschedule(asyncio.get_running_loop().time() + CONFIRMED_IN)
 
     def _channel(self, instance_id: str) -> bytes:
-        return self._prefix + codec.key(instance_id)
+        return self._partitions.channel(instance_id)
 
     def _receive(self, message: dict[str, Any]) -> None:
-        instance_id = codec.name(message["channel"].removeprefix(self._prefix))
+        instance_id = self._partitions.instance_of(message["channel"])
         if message["type"] == "subscribe":
             confirmed = self._confirmed.pop(instance_id, None)
             if confirmed is None:

@@ -43,6 +43,7 @@ class RedisRuns(RedisScripts):
             call or new_token(),
             "" if expect_run is None else str(expect_run),
             "" if revision is None else str(revision),
+            codec.optional(selection.keep),
             selection.argument or "",
             codec.counted(selection.paths),
             codec.counted(selection.heads),
@@ -98,9 +99,9 @@ class RedisRuns(RedisScripts):
         """Extend the leases of running tasks whose tokens begin with ``holder``."""
         if not holds:
             return []
-        named = [part for hold in holds for part in (hold.instance_id, hold.path, str(hold.run))]
-        reply = self._run_index("renew", holder, str(lease), codec.counted_keys(named))
-        return [Grip(answer.decode()) for answer in reply]
+        parts = self._parted([hold.instance_id for hold in holds])
+        asked = {prefix: _renewal([holds[place] for place in parts[prefix]], holder, lease) for prefix in parts}
+        return [Grip(answer.decode()) for answer in self._run_parted("renew", asked, parts)]
 
     def grip(self, instance_id: str, path: str, run: int, *, token: str) -> Grip:
         """Whether ``token`` still holds the task."""
@@ -209,3 +210,9 @@ class RedisRuns(RedisScripts):
         """Append an event that changes no record."""
         reply = self._run("event", instance_id, new_token(), codec.encode(data))
         return int(reply) if reply is not None else None
+
+
+def _renewal(holds: Sequence[Hold], holder: str, lease: int) -> list[str | list[str | bytes]]:
+    """The arguments of ``renew.lua``."""
+    named = [part for hold in holds for part in (hold.instance_id, hold.path, str(hold.run))]
+    return [holder, str(lease), codec.counted_keys(named)]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,52 +13,10 @@ from jobs_flow.storages import redis_live
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Event, Grip, Loss, Queued
 from jobs_flow.storages.redis import RedisStorage
-from tests.conformance.scenario import LEASE, Scenario, cancelled, ok, pass_time, task
+from jobs_flow.testing.scenario import LEASE, Scenario, cancelled, ok, pass_time, task
 from tests.support.eventually import aeventually, eventually
+from tests.support.proxy import LosingProxy
 from tests.support.servers import Valkey
-
-
-class LosingProxy:
-    """Passes everything on to the server; when armed, cuts the connection instead of giving the next answer."""
-
-    def __init__(self, port: int) -> None:
-        self._server = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._armed = threading.Event()
-        self.lost = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def lose_next_answer(self) -> None:
-        self._armed.set()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
-
-    def _connect(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._server)) as server:
-            requests = threading.Thread(target=self._pump, args=(client, server, False))
-            requests.start()
-            self._pump(server, client, True)
-            requests.join()
-
-    def _pump(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if answers and self._armed.is_set():
-                    self._armed.clear()
-                    self.lost += 1
-                    break
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
@@ -195,7 +150,7 @@ def test_whoever_looks_after_others_is_answered(proxy: LosingProxy, storage: Sto
     pass_time()
     assert with_a_lost_answer(proxy, lambda: scenario.renew("#.a", lease=0)) == [Grip.HELD]
     pass_time()
-    assert [due.kind for due in with_a_lost_answer(proxy, scenario.due)] == ["lease"]
+    assert [due.kind for due in with_a_lost_answer(proxy, storage.due)] == ["lease"]
 
 
 def test_a_run_that_was_started_is_reverted_once(proxy: LosingProxy, storage: Storage) -> None:

@@ -20,7 +20,7 @@ from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Grip, Loss, NewInstance, Queued, RunSelection
 from jobs_flow.storages.redis import RedisStorage
 from jobs_flow.storages.redis_live import RedisSubscription
-from tests.conformance.scenario import LEASE, Scenario, failed, ok, pass_time, task
+from jobs_flow.testing.scenario import LEASE, Scenario, failed, ok, pass_time, task
 from tests.support.eventually import aeventually, eventually
 from tests.support.servers import Valkey
 

@@ -30,7 +30,7 @@ for _, each in ipairs(done) do
 end
 redis.call('HSET', header, 'run', run, 'status', '"working"', 'undo', '"running"',
   'updatedAt', time, 'finishedAt', 'null')
-redis.call('ZREM', timers, timer('ephemeral', '#'))
+stop_end_timers()
 set_timer('undo', '#', NOTICE_DELAY)
 local number = int(emit('{"run":' .. run .. ',"reset":true}'))
 redis.call('HDEL', state, 'undoEnd', 'undoToken')

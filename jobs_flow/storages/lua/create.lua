@@ -15,8 +15,12 @@ redis.call('HSET', state, 'created', call)
 -- What a deleted one of this id left behind.
 redis.call('UNLINK', stream, prefix .. 'workflowDeleted_' .. id)
 if key ~= '' then redis.call('HSET', prefix .. 'workflowKeys', key, id) end
--- In the order of creation, whatever the clock says.
-local position = redis.call('INCR', prefix .. 'workflowsCreated')
+-- In the order of creation, whatever the clock says; as microseconds, so that partitions on several servers can be
+-- listed as one.
+local created = redis.call('TIME')
+local position = int(math.max(tonumber(created[1]) * 1000000 + tonumber(created[2]),
+  tonumber(redis.call('GET', prefix .. 'workflowsCreated') or 0) + 1))
+redis.call('SET', prefix .. 'workflowsCreated', position)
 redis.call('ZADD', prefix .. 'workflows', position, id)
 redis.call('ZADD', prefix .. 'workflowsRealm_' .. realm, position, id)
 redis.call('HSET', tree, 'tree', arg(), 'paths', arg())

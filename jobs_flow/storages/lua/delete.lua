@@ -1,13 +1,15 @@
--- number of the call. Returns the last header, false for all but the call that deletes.
-local call = arg()
+-- number of the call, the run that it has to rest after or ''. Returns the last header, false for all but the call that deletes.
+local call, rested = arg(), arg()
 local tombstone = prefix .. 'workflowDeleted_' .. id
-local fields = redis.call('HMGET', header, 'run', 'realm', 'key', 'workflow')
+local fields = redis.call('HMGET', header, 'run', 'realm', 'key', 'workflow', 'status', 'undo')
 if not fields[1] then
   -- The answer again, where it was lost.
   local kept = redis.call('GET', tombstone)
   if kept and string.sub(kept, 1, #call) == call then return cmsgpack.unpack(string.sub(kept, #call + 1)) end
   return false
 end
+local over = fields[5] ~= '"working"' and fields[5] ~= '"inactive"' and fields[6] ~= '"wanted"' and fields[6] ~= '"running"'
+if rested ~= '' and (fields[1] ~= rested or not over) then return false end
 local last = read_header()
 local paths = cjson.decode(redis.call('HGET', tree, 'paths'))
 -- First what only removes: a server without memory lets the rest through then.
@@ -27,7 +29,8 @@ for _, path in ipairs(paths) do
   detach_record(path)
   redis.call('UNLINK', task_key(path), log_key(path), attempts_key(path))
 end
-local ends = { timer('ephemeral', '#'), timer('undo', '#') }
+stop_end_timers()
+local ends = { timer('undo', '#') }
 for run = math.max(1, tonumber(fields[1]) - 20), tonumber(fields[1]) do
   for _, status in ipairs({ 'done', 'failed', 'cancelled', 'inactive' }) do
     ends[#ends + 1] = timer('ended', '#', int(run) .. ' ' .. status)

@@ -1,4 +1,8 @@
 -- Returns milliseconds until the earliest timer comes due, false without any.
-local first = redis.call('ZRANGE', timers, 0, 0, 'WITHSCORES')
-if not first[1] then return false end
-return int(math.max(0, tonumber(first[2]) - server_time()))
+local earliest
+for _, key in ipairs({ timers, expiries }) do
+  local first = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+  if first and (not earliest or first < earliest) then earliest = first end
+end
+if not earliest then return false end
+return int(math.max(0, earliest - server_time()))

@@ -1,6 +1,8 @@
--- lane, grace, the longest back-off, '1' if drained, how many at most. Returns {id, path, run} of each task to publish again.
+-- lane, grace, the longest back-off, '1' if drained, how many at most, the lane's mark elsewhere. Returns {id, path, run,
+-- when it was published} of each task to publish again.
 -- Reads only what may be given: entries before the mark by the grace, and those whose time to be looked at again has come.
 local lane, grace, longest, drained, limit = arg(), tonumber(arg()), tonumber(arg()), arg() == '1', tonumber(arg())
+local elsewhere = tonumber(arg())
 local line, later = lane_key(lane), later_key(lane)
 local time = server_time()
 
@@ -23,7 +25,7 @@ end
 local before = '(' .. int(time - grace)
 if not drained then
   local mark = tonumber(redis.call('ZSCORE', prefix .. 'workflowLanes', lane) or 0)
-  before = '(' .. int(math.min(mark, time) - grace)
+  before = '(' .. int(math.min(math.max(mark, elsewhere), time) - grace)
 end
 local found, looked = {}, 0
 while #found < limit and looked < limit + 1000 do
@@ -42,7 +44,7 @@ while #found < limit and looked < limit + 1000 do
       redis.call('HSET', task_key(entry[1]), 'later', '1', 'publishedAt', int(time), 'publishings', int(entry[4] + 1))
       redis.call('ZADD', later, int(time + math.min(grace * 2 ^ math.min(entry[4], 30), longest)), member)
       redis.call('ZREM', line, member)
-      found[#found + 1] = { id, entry[1], entry[2] }
+      found[#found + 1] = { id, entry[1], entry[2], int(entry[3]) }
     end
   end
 end

@@ -1,3 +1,4 @@
 -- kind, path, detail, milliseconds.
-local member = timer(arg(), arg(), arg())
-redis.call('ZADD', timers, 'XX', int(server_time() + tonumber(arg())), member)
+local kind = arg()
+local member = timer(kind, arg(), arg())
+redis.call('ZADD', kind == 'expired' and expiries or timers, 'XX', int(server_time() + tonumber(arg())), member)

@@ -7,6 +7,6 @@ if current[2] == '"working"' then return { 'working' } end
 redis.call('HSET', state, 'call:reset', call)
 for _, path in ipairs(paths) do reset_record(path) end
 redis.call('HSET', header, 'status', '"inactive"', 'error', 'null', 'updatedAt', int(now()))
-redis.call('ZREM', timers, timer('ephemeral', '#'))
+stop_end_timers()
 emit('{"run":' .. current[1] .. ',"reset":true}')
 return { 'reset', read_header() }

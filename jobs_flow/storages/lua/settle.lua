@@ -1,2 +1,3 @@
 -- kind, path, detail.
-redis.call('ZREM', timers, timer(arg(), arg(), arg()))
+local kind = arg()
+redis.call('ZREM', kind == 'expired' and expiries or timers, timer(kind, arg(), arg()))

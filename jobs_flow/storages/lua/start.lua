@@ -1,7 +1,8 @@
--- number of the call, expected run or '', revision or '', argument or '', paths, heads, how they wait, joins as path and count in turn,
+-- number of the call, expected run or '', revision or '', milliseconds to keep it or '', argument or '', paths, heads, how
+-- they wait, joins as path and count in turn,
 -- the later stages as JSON texts. Returns {'started', run, seq}, {'gone'}, {'working'}, {'revision'} or
 -- {'run', the number it would get}.
-local current = redis.call('HMGET', header, 'run', 'status', 'ephemeral', 'revision')
+local current = redis.call('HMGET', header, 'run', 'status', 'keep', 'revision')
 if not current[1] then return { 'gone' } end
 local call, expected, revision = arg(), arg(), arg()
 local before = redis.call('HMGET', state, 'started', 'startRun', 'startSeq')
@@ -10,7 +11,7 @@ if current[2] == '"working"' then return { 'working' } end
 local run = int(tonumber(current[1]) + 1)
 if expected ~= '' and expected ~= run then return { 'run', run } end
 if revision ~= '' and revision ~= current[4] then return { 'revision' } end
-local argument, paths, heads, waiting = arg(), arg_list(), arg_list(), read_waiting()
+local keep, argument, paths, heads, waiting = arg(), arg(), arg_list(), arg_list(), read_waiting()
 local joins, stages = arg_list(), arg_list()
 local time = int(now())
 
@@ -38,7 +39,8 @@ local over = #heads == 0
 redis.call('HSET', header, 'run', run, 'status', over and '"done"' or '"working"', 'startedAt', time,
   'updatedAt', time, 'finishedAt', over and time or 'null', 'error', 'null')
 redis.call('HDEL', header, 'cancelled', 'undo', 'paused')
-if current[3] == 'true' then redis.call('ZREM', timers, timer('ephemeral', '#')) end
+if keep ~= '' then redis.call('HSET', header, 'keep', keep) elseif current[3] then redis.call('HDEL', header, 'keep') end
+if current[2] ~= '"inactive"' then stop_end_timers() end
 if over then set_end_timers(run, '"done"') end
 local number = int(emit('{"run":' .. run .. ',"reset":true}'))
 redis.call('HSET', state, 'started', call, 'startRun', run, 'startSeq', number)

@@ -1,0 +1,2 @@
+-- Returns the server's time, in milliseconds.
+return int(server_time())
