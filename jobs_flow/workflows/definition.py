@@ -9,6 +9,7 @@ from typing import Any
 
 from jobs_flow.errors import DefinitionError
 from jobs_flow.workflows import paths
+from jobs_flow.workflows.retention import Keep
 from jobs_flow.workflows.retry import Retry, check_seconds
 
 #: Other spellings in the dict form; the readmes' names and their snake_case.
@@ -213,12 +214,18 @@ class Workflow:
 
     name: str
     tasks: Sequence[Task] = field(default_factory=tuple)
+    #: For how long its instances are kept after their run. Counts where the workflow is registered, and only there.
+    keep: Keep = None
 
     @classmethod
     def parse(cls, name: str, forms: Any) -> Workflow:
         """The workflow that a generator's answer declares. Raises ``DefinitionError``."""
         if forms is None:
             reason = "the generator gave no tasks; does it lack a return?"
+            raise DefinitionError(workflow=name, path=paths.ROOT, reason=reason)
+        if isinstance(forms, Workflow) and forms.keep is not None:
+            # Recovery asks for it without building the tree of each instance, and the tree may be of changed code.
+            reason = "a generator does not say keep; give it where the workflow is registered: @workflow(name, keep=…)"
             raise DefinitionError(workflow=name, path=paths.ROOT, reason=reason)
         return cls(name, parse_tasks(forms, workflow=name))
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, overload
 from jobs_flow.errors import DefinitionError, UnknownWorkflow
 from jobs_flow.workflows.definition import Workflow, parse_tasks
 from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.retention import Keep, keep_seconds
 
 Generator = Callable[..., Any]
 G = TypeVar("G", bound=Generator)
@@ -28,29 +29,50 @@ class Registry:
 
     def __init__(self) -> None:
         self._generators: dict[str, Generator] = {}
+        #: Seconds, where a workflow says for how long its instances are kept.
+        self._keeps: dict[str, float] = {}
         self._discoverers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         # Of its own, and reentrant: what is discovered registers itself, and may ask for what is known.
         self._discovering = threading.RLock()
 
-    def register(self, name: Any, source: Any) -> None:
+    def register(self, name: Any, source: Any, *, keep: Keep = None) -> None:
         """Know ``name``; the last registration wins.
 
         ``source`` is a generator ``fn(data)`` (or ``fn()``, or a coroutine function), or a list of tasks,
-        which is checked at once. Raises ``DefinitionError``.
+        which is checked at once. ``keep``: for how long instances are kept after their run, in seconds or as a
+        ``timedelta``, ``math.inf`` for ever; None: as the application's default says. Raises ``DefinitionError``.
         """
         if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
             reason = "a workflow's name is 1 to 200 printable characters"
             raise DefinitionError(workflow=str(name), path="#", reason=reason)
+        if keep is None and isinstance(source, Workflow):
+            keep = source.keep
+        try:
+            seconds = keep_seconds(keep)
+        except ValueError as error:
+            raise DefinitionError(workflow=name, path="#", reason=str(error)) from None
         if not callable(source):
             tasks = parse_tasks(source, workflow=name)
-            self._set(name, lambda: tasks)
+            self._set(name, lambda: tasks, seconds)
         else:
-            self._set(name, source)
+            self._set(name, source, seconds)
 
-    def _set(self, name: str, generator: Generator) -> None:
+    def _set(self, name: str, generator: Generator, keep: float | None) -> None:
         with self._lock:
             self._generators[name] = generator
+            self._keeps.pop(name, None)
+            if keep is not None:
+                self._keeps[name] = keep
+
+    def keep(self, name: str) -> float | None:
+        """Seconds for which a workflow says that its instances are kept, ``math.inf`` for ever; None: it does not say.
+
+        Raises ``UnknownWorkflow``.
+        """
+        self._get(name)
+        with self._lock:
+            return self._keeps.get(name)
 
     def add_discovery(self, discover: Callable[[], None]) -> None:
         """Have ``discover`` called once, the first time a name is asked for that nobody registered."""
@@ -147,20 +169,21 @@ default_registry = Registry()
 
 
 @overload
-def workflow(name: str, *, registry: Registry | None = ...) -> Callable[[G], G]: ...
+def workflow(name: str, *, keep: Keep = ..., registry: Registry | None = ...) -> Callable[[G], G]: ...
 @overload
 def workflow(name: G) -> G: ...
-def workflow(name: str | G, *, registry: Registry | None = None) -> Any:
+def workflow(name: str | G, *, keep: Keep = None, registry: Registry | None = None) -> Any:
     """Register the decorated generator under ``name``, or under the function's own name.
 
-    ``@workflow("weather_report")`` or ``@workflow``. The function is returned unchanged.
+    ``@workflow("weather_report")`` or ``@workflow``; ``@workflow("weather_report", keep=timedelta(days=30))`` has
+    its instances removed so long after their run. The function is returned unchanged.
     """
     if callable(name):
         default_registry.register(name.__name__, name)
         return name
 
     def decorate(generator: G) -> G:
-        (registry or default_registry).register(name, generator)
+        (registry or default_registry).register(name, generator, keep=keep)
         return generator
 
     return decorate

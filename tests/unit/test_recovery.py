@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +18,9 @@ from jobs_flow.backends.sync import SyncBackend
 from jobs_flow.backends.undo import run_undo
 from jobs_flow.errors import BrokerUnavailable, CannotPublish
 from jobs_flow.invariants import invariants
-from jobs_flow.recovery import Recovery
+from jobs_flow.recovery import EXPIRED_A_SWEEP, SHORTEST_PAUSE, Recovery
 from jobs_flow.storages.memory import MemoryStorage
-from jobs_flow.storages.records import EPHEMERAL_KEPT, Grip, Hold, Outcome
+from jobs_flow.storages.records import EPHEMERAL_KEPT, Due, Grip, Hold, NewInstance, Outcome, RunSelection
 
 LEASE = 30_000
 
@@ -318,6 +319,223 @@ class TestTimers:
         assert world.broker.messages == [(good, "#.a", 1)]
         world.passes(5_000)
         assert world.broker.messages == [(good, "#.a", 1), (bad, "#.a", 1)]
+
+
+DAY = 86_400_000
+
+
+class TestExpired:
+    """What was kept for as long as its workflow says."""
+
+    @staticmethod
+    def over(world: World, keep: float | None = 7 * DAY / 1000, *tasks: Task) -> str:
+        world.jobs.register_workflow("w", list(tasks) or [Task("a", lambda: 1, undo=lambda res: None)], keep=keep)
+        id = world.jobs.create_workflow_instance("w", execute=True)
+        world.deliver()
+        return id
+
+    def test_is_removed_and_its_hook_called_once(self, world: World) -> None:
+        told: list[str] = []
+        world.jobs.on_delete(lambda id: told.append(id))
+        id = self.over(world)
+        world.passes(7 * DAY - 1)
+        assert world.storage.get_instance(id) is not None
+        world.passes(1)
+        assert world.storage.get_instance(id) is None
+        world.passes(DAY)
+        assert told == [id]
+        assert world.storage.next_due() is None
+
+    def test_one_that_is_kept_for_ever_has_no_timer(self, world: World) -> None:
+        world.broker.policy = Policy(lease=LEASE / 1000, keep=60)
+        self.over(world, math.inf)
+        assert world.storage.next_due() is None
+        id = self.over(world, None)
+        world.passes(60_000)
+        assert world.storage.get_instance(id) is None, "the default is for those that do not say"
+
+    def test_a_failed_run_is_kept_as_long(self, world: World) -> None:
+        id = self.over(world, 60, Task("a", lambda: 1 / 0))
+        world.passes(59_999)
+        assert world.jobs.get_workflow(id)["status"] == "failed"
+        world.passes(1)
+        assert world.storage.get_instance(id) is None
+
+    def test_code_that_keeps_them_longer_is_heard(self, world: World) -> None:
+        id = self.over(world)
+        world.jobs.register_workflow("w", [Task("a", lambda: 1)], keep=30 * DAY / 1000)
+        world.passes(30 * DAY - 1)
+        world.passes(0)
+        assert world.storage.get_instance(id) is not None
+        assert world.storage.next_due() == 1
+        world.passes(1)
+        assert world.storage.get_instance(id) is None
+
+    def test_code_that_keeps_them_for_ever_is_heard(self, world: World) -> None:
+        id = self.over(world)
+        world.jobs.register_workflow("w", [Task("a", lambda: 1)])
+        world.passes(30 * DAY)
+        assert world.storage.get_instance(id) is not None
+        assert world.storage.next_due() is None
+
+    def test_code_that_is_gone_is_no_reason_to_keep_them(self, world: World) -> None:
+        id = self.over(world)
+        del world.jobs.registry._generators["w"]
+        world.passes(7 * DAY)
+        assert world.storage.get_instance(id) is None
+
+    def test_a_changed_tree_is_no_reason_to_keep_them(self, world: World) -> None:
+        id = self.over(world)
+        world.jobs.register_workflow("w", [Task("other", lambda: 1)], keep=7 * DAY / 1000)
+        world.passes(7 * DAY)
+        assert world.storage.get_instance(id) is None
+
+    def test_one_that_runs_again_is_counted_from_the_next_finish(self, world: World) -> None:
+        id = self.over(world)
+        world.now += 7 * DAY
+        world.jobs.execute_all_tasks(id)
+        world.passes(0)
+        assert world.jobs.get_workflow(id)["status"] == "working"
+        world.deliver()
+        world.passes(7 * DAY - 1)
+        assert world.jobs.get_workflow(id)["status"] == "done"
+        world.passes(1)
+        assert world.storage.get_instance(id) is None
+
+    def test_one_that_was_started_since_its_timer_was_read_stays(self, world: World) -> None:
+        id = self.over(world)
+        world.now += 7 * DAY
+        (due,) = world.storage.due()
+        world.jobs.execute_all_tasks(id)
+        Recovery(world.jobs.runtime, world.broker)._see_to(due)
+        assert world.jobs.get_workflow(id)["status"] == "working"
+
+    def test_nor_one_that_is_started_while_it_is_being_seen_to(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the look at its header and the deletion: the storage refuses."""
+        told: list[str] = []
+        world.jobs.on_delete(lambda id: told.append(id))
+        id = self.over(world)
+        requested = world.jobs.index.requested
+
+        def meanwhile(*args: Any) -> str:
+            if args[1] == "destroy":
+                world.jobs.execute_all_tasks(id)
+            return requested(*args)
+
+        monkeypatch.setattr(world.jobs.index, "requested", meanwhile)
+        world.passes(7 * DAY)
+        assert (world.jobs.get_workflow(id)["status"], told) == ("working", [])
+        world.deliver()
+        assert world.jobs.wait(id) == 1
+
+    def test_one_of_which_a_commit_asks_something_waits(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        id = self.over(world)
+        with monkeypatch.context() as patch:
+            patch.setattr(world.jobs.index, "is_asked_for", lambda instance_id: instance_id == id)
+            world.passes(7 * DAY)
+            assert world.storage.get_instance(id) is not None
+        world.passes(5_000)
+        assert world.storage.get_instance(id) is None
+
+    def test_one_that_is_being_undone_is_counted_from_the_end_of_that(self, world: World) -> None:
+        id = self.over(world)
+        world.now += 7 * DAY
+        assert world.jobs.cancel(id, undo=True)
+        world.passes(0)
+        run_undo(world.jobs.runtime, id, 2, worker="w")
+        world.passes(7 * DAY - 1)
+        assert world.jobs.get_workflow(id)["undo"] == "done"
+        world.passes(1)
+        assert world.storage.get_instance(id) is None
+
+    def test_one_whose_undo_waits_stays_until_that_is_done(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        world.jobs.register_workflow("w", [Task("a", lambda: 1, undo=lambda res: None), Task("b", len)], keep=60)
+        id = world.jobs.create_workflow_instance("w", execute=True)
+        run_step(world.jobs.runtime, id, "#.a", 1, worker="w")
+        with monkeypatch.context() as patch:
+            patch.setattr(world.jobs, "begin_undo", lambda header: 1 / 0)
+            world.jobs.cancel(id, undo=True)
+            for _ in range(30):
+                world.passes(60_000)
+            assert world.jobs.get_workflow(id)["undo"] == "wanted"
+        world.passes(60_000)
+        run_undo(world.jobs.runtime, id, 2, worker="w")
+        assert world.jobs.get_workflow(id)["undo"] == "done"
+        world.passes(60_000)
+        assert world.storage.get_instance(id) is None
+
+    def test_hooks_are_told_of_the_end_before(self, world: World) -> None:
+        told: list[str] = []
+        world.jobs.on_complete(lambda id: told.append("complete"))
+        world.jobs.on_delete(lambda id: told.append("delete"))
+        world.jobs.register_workflow("w", [Task("a", lambda: 1)], keep=60)
+        id = world.jobs.create_workflow_instance("w", execute=True)
+        token = world.take(id, "#.a")
+        flow = world.jobs.runtime.shape_of(world.jobs.runtime.header(id)).flow("#.a")
+        assert world.storage.complete(id, "#.a", 1, token=token, outcome=Outcome("ok", body="1"), flow=flow).finished
+        for _ in range(70):
+            world.passes(1_000)
+        assert told == ["complete", "delete"]
+
+    def test_a_lease_does_not_wait_for_two_thousand_of_them(self, world: World) -> None:
+        world.jobs.register_workflow("nothing", [], keep=60)
+        for number in range(2_000):
+            world.storage.create_instance(NewInstance(f"{number}", "nothing", None, {}, "", [], []))
+            world.storage.start_run(f"{number}", RunSelection([], [], {}, keep=60_000))
+            world.storage.settle(Due("ended", f"{number}", "#", 1, None, "1 done"))
+        world.jobs.register_workflow("w", [Task("a", lambda: 1)])
+        world.now += DAY
+        id = world.jobs.create_workflow_instance("w", execute=True)
+        world.broker.messages.clear()
+        world.take(id, "#.a")
+        world.now += LEASE
+        recovery = Recovery(world.jobs.runtime, world.broker)
+        assert recovery.sweep() == 1 + EXPIRED_A_SWEEP
+        assert world.broker.messages == [(id, "#.a", 1)], "in the first sweep, though all others came due before"
+        assert recovery.pause() == SHORTEST_PAUSE, "the others are not put off"
+        assert len(world.storage.list_ids(limit=5_000)) == 2_001 - EXPIRED_A_SWEEP
+        world.deliver()
+        for _ in range(19):
+            recovery.sweep()
+        assert world.storage.list_ids(limit=5_000) == [id]
+
+    def test_nor_for_hooks_that_take_their_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[float] = []
+        clock = [0.0]
+
+        def slow(id: str) -> None:
+            clock[0] += 0.4
+            told.append(clock[0])
+
+        world.jobs.on_delete(slow)
+        for _ in range(10):
+            self.over(world, 60)
+        world.now += DAY
+        recovery = Recovery(world.jobs.runtime, world.broker)
+        monkeypatch.setattr("jobs_flow.recovery.time.monotonic", lambda: clock[0])
+        recovery.sweep()
+        assert len(told) == 3, "it stops after a second"
+
+    def test_one_that_cannot_be_removed_does_not_stand_in_the_way(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad, good = self.over(world, 60), self.over(world, 60)
+        delete = world.storage.delete_instance
+
+        def broken(instance_id: str, **options: Any) -> Any:
+            if instance_id == bad:
+                raise RuntimeError("a bug")
+            return delete(instance_id, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.storage, "delete_instance", broken)
+            world.passes(60_000)
+        assert world.storage.list_ids() == [bad]
+        assert world.storage.get_instance(good) is None
+        world.passes(5_000)
+        assert world.storage.list_ids() == []
 
 
 class TestLanes:
