@@ -23,12 +23,13 @@ from django.utils.translation import gettext_lazy
 
 from jobs_flow.errors import JobsFlowError
 from jobs_flow_django import jobs
-from jobs_flow_django.admin.changelist import BoundedPaginator, LiveChangeList
+from jobs_flow_django.admin.changelist import LiveChangeList
 from jobs_flow_django.admin.commands import COMMANDS, Command
 from jobs_flow_django.admin.confirm import ROWS, Confirmation
-from jobs_flow_django.admin.filters import RealmFilter, WorkflowFilter
+from jobs_flow_django.admin.filters import CreatedFilter, RealmFilter, WorkflowFilter
 from jobs_flow_django.admin.formats import percent, printable, time_tag, timedelta_text
 from jobs_flow_django.admin.run_page import RunPage
+from jobs_flow_django.admin.task_detail import value_text
 from jobs_flow_django.models import WorkflowInstance, WorkflowInstanceQuerySet
 from jobs_flow_django.permissions import authorize
 
@@ -49,16 +50,14 @@ class WorkflowInstanceAdmin(_ModelAdmin):
 
     list_display = ("label", "state", "share", "workflow_name", "realm_name", "created", "started", "took")
     list_display_links = ("label",)
-    list_filter = ("status", WorkflowFilter, RealmFilter, "created_at")
+    list_filter = ("status", WorkflowFilter, RealmFilter, ("created_at", CreatedFilter))
     list_per_page = 50
-    list_max_show_all = 200
     list_select_related = ("owner",)
     sortable_by = ("created",)
     search_fields = ("id", "name")
     search_help_text = gettext_lazy("The beginning of an id or of a name")
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
-    paginator = BoundedPaginator
     run_template = "admin/jobs_flow_django/workflowinstance/run.html"
     confirm_template = "admin/jobs_flow_django/workflowinstance/confirm.html"
 
@@ -182,7 +181,12 @@ class WorkflowInstanceAdmin(_ModelAdmin):
             self.admin_site.admin_view(self.command_view),
             name="jobs_flow_django_workflowinstance_do",
         )
-        return [run, command, *super().get_urls()]
+        value = path(
+            "<path:object_id>/value/<slug:name>/",
+            self.admin_site.admin_view(self.value_view),
+            name="jobs_flow_django_workflowinstance_value",
+        )
+        return [run, command, value, *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -205,10 +209,29 @@ class WorkflowInstanceAdmin(_ModelAdmin):
             "page": RunPage.read(row, request.user, request.GET),
             "run_url": self._url("run", row.pk),
             "commands": "admin:jobs_flow_django_workflowinstance_do",
+            "value_url": "admin:jobs_flow_django_workflowinstance_value",
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, self.run_template, context)
+
+    def value_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """The whole of one value of the task that ``task`` names, as a JSON file."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        if not (self.has_view_permission(request, row) and authorize(request.user, "view_payload", row)):
+            raise PermissionDenied
+        task = request.GET.get("task", "")
+        try:
+            text = value_text(row.pk, task, name)
+        except JobsFlowError as error:
+            messages.error(request, printable(error.message))
+            return HttpResponseRedirect(self._page_of(row, task))
+        disposition = f'attachment; filename="{name}.json"'
+        return HttpResponse(text, content_type="application/json", headers={"Content-Disposition": disposition})
 
     def run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Start the whole instance, or the one task that ``path`` names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs_flow.errors import JobsFlowError
+from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.records import Snapshot
 from jobs_flow_django import jobs
-from jobs_flow_django.admin.formats import duration_text, pretty_json, printable, time_tag
+from jobs_flow_django.admin.formats import VALUE_LIMIT, duration_text, pretty_json, printable, time_tag
 from jobs_flow_django.admin.timeline import waited
 from jobs_flow_django.index import from_milliseconds
 
 #: Log lines shown; a task keeps more of them.
 LOG_LINES = 500
+#: Characters shown of a value that is too long for a record.
+BEGINNING = 4_000
 #: Earlier attempts shown.
 ATTEMPTS = 20
 
@@ -33,6 +37,8 @@ class Payload:
     text: str
     #: Shown at once, not folded.
     open: bool = False
+    #: What it is called in a record, when ``text`` is not all of it and the whole can be fetched.
+    fetch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class TaskDetail:
         try:
             attempts = jobs.storage.get_attempts(instance_id, path)
             if payload:
-                record = jobs.get_task(instance_id, path)
+                record = jobs.get_task(instance_id, path, whole=False)
                 logs = jobs.storage.get_logs(instance_id, [path], last=LOG_LINES).get(path, [])
         except JobsFlowError as trouble:
             return cls(path, problem=printable(trouble.message))
@@ -93,7 +99,7 @@ class TaskDetail:
             facts=_facts(record, snapshot.instance.run, stale),
             error_code=printable(error.get("code") or ""),
             error_message=printable(error.get("message") or "") if payload else "",
-            payloads=_payloads(record) if payload else [],
+            payloads=_payloads(instance_id, record) if payload else [],
             traceback=printable(record.get("traceback") or "") if payload else "",
             logs=[printable(line) for line in logs],
             log_count=record.get("logCount") or 0,
@@ -160,17 +166,31 @@ _UNDO = {
 }
 
 
-def _payloads(record: dict[str, Any]) -> list[Payload]:
+def _payloads(instance_id: str, record: dict[str, Any]) -> list[Payload]:
     """Results, arguments and contexts that the record holds; a null is a value like any other."""
     shown: list[Payload] = []
     if record.get("bodySize") is not None:
-        shown.append(Payload(_("Result"), pretty_json(record.get("body")), open=True))
+        shown.append(_payload(_("Result"), instance_id, record, "body", open=True))
     if record.get("executionTime") is not None:
-        shown.append(Payload(_("Argument"), pretty_json(record.get("argument"))))
-        shown.append(Payload(_("Context"), pretty_json(record.get("context"))))
+        shown.append(_payload(_("Argument"), instance_id, record, "argument"))
+        shown.append(_payload(_("Context"), instance_id, record, "context"))
     if record.get("updaters"):
-        shown.append(Payload(_("Context updaters"), pretty_json(record["updaters"])))
+        shown.append(_payload(_("Context updaters"), instance_id, record, "updaters"))
     return shown
+
+
+def _payload(label: str, instance_id: str, record: dict[str, Any], name: str, *, open: bool = False) -> Payload:  # noqa: A002
+    """One value; of a large one, which stands beside the record, only the beginning is read."""
+    value = record.get(name)
+    if not isinstance(value, Reference):
+        text = pretty_json(value)
+        return Payload(label, text, open, name if len(text) > VALUE_LIMIT else "")
+    try:
+        text = jobs.runtime.bodies.beginning(instance_id, value, BEGINNING)
+    except JobsFlowError as trouble:
+        return Payload(label, printable(trouble.message), open)
+    size = filesizeformat(value.length)
+    return Payload(label, f"{printable(text)}\n… {_('the beginning of %s') % size}", open, name)
 
 
 def _description(tree: list[dict[str, Any]], path: str) -> str:
@@ -182,3 +202,8 @@ def _description(tree: list[dict[str, Any]], path: str) -> str:
         if path.startswith(node["path"] + "."):
             stack.extend(node["children"])
     return ""
+
+
+def value_text(instance_id: str, path: str, name: str) -> str:
+    """All of one value of a task, as JSON text. Raises as ``Jobs.get_value`` does."""
+    return printable(json.dumps(jobs.get_value(instance_id, path, name), ensure_ascii=False))

@@ -15,7 +15,6 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs_flow.storages.records import RunSelection
 from jobs_flow_django import jobs
-from jobs_flow_django.admin.changelist import BoundedPaginator
 from jobs_flow_django.models import WorkflowInstance
 from jobs_flow_django.permissions import default_authorize
 from tests.conftest import Database
@@ -33,7 +32,8 @@ def sync_jobs(settings: Any, storage_url: str, database: Database, monkeypatch: 
     # Ids of one millisecond are in no order; the tests want theirs in one.
     numbers = itertools.count(1)
     monkeypatch.setattr(
-        "jobs_flow.jobs.new_instance_id", lambda: f"01a20000-{next(numbers):04x}-7000-8000-00000000000a"
+        "jobs_flow.storages.redis_partitions.new_instance_id",
+        lambda: f"01a20000-{next(numbers):04x}-7000-8000-00000000000a",
     )
 
 
@@ -186,18 +186,74 @@ class TestFinding:
         assert admin.get(f"{URL}?{lookup}").status_code == 400
 
 
-class TestMany:
-    def test_counting_stops_somewhere(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(BoundedPaginator, "LIMIT", 120)
+class TestPages:
+    """One after the other by ids; nothing is counted."""
+
+    @pytest.fixture(autouse=True)
+    def instances(self) -> None:
         WorkflowInstance.objects.bulk_create(
-            WorkflowInstance(id=f"{number:04}", workflow="w", name=f"N{number}", status="done", fingerprint="f")
-            for number in range(150)
+            WorkflowInstance(
+                id=f"{number:04}",
+                workflow="w",
+                name=f"N{number}",
+                status="failed" if number % 2 else "done",
+                realm="r",
+                fingerprint="f",
+            )
+            for number in range(160)
         )
-        response = admin.get(f"{URL}?p=2")
-        assert names(response) == [f"N{number}" for number in range(99, 49, -1)]
-        assert "Counting stops at 120" in response.content.decode()
-        assert len(names(admin.get(f"{URL}?p=3"))) == 20
-        assert "Counting stops" not in admin.get(f"{URL}?status__exact=failed").content.decode()
+
+    def link(self, response: Any, rel: str) -> str | None:
+        found = re.search(rf'<a href="([^"]*)" rel="{rel}">', response.content.decode())
+        return unescape(found.group(1)) if found else None
+
+    @pytest.mark.parametrize(
+        ("query", "numbers"),
+        [
+            pytest.param("", range(159, -1, -1), id="all"),
+            pytest.param("?o=6", range(160), id="the oldest first"),
+            pytest.param("?status__exact=failed", range(159, -1, -2), id="of a status"),
+            pytest.param("?status__exact=failed&workflow=w&realm=r", range(159, -1, -2), id="three filters"),
+            pytest.param("?q=N1&realm=r", [*range(159, 99, -1), *range(19, 9, -1), 1], id="a search"),
+            pytest.param("?q=N1&o=6", [1, *range(10, 20), *range(100, 160)], id="a search, the oldest first"),
+        ],
+    )
+    def test_forth_and_back(self, admin: Client, query: str, numbers: Any) -> None:
+        expected = [f"N{number}" for number in numbers]
+        response = admin.get(URL + query)
+        assert self.link(response, "prev") is None
+        pages = [names(response)]
+        while link := self.link(response, "next"):
+            response = admin.get(URL + link)
+            pages.append(names(response))
+        assert pages == [expected[start : start + 50] for start in range(0, len(expected), 50)]
+        back = [names(response)]
+        while link := self.link(response, "prev"):
+            response = admin.get(URL + link)
+            back.append(names(response))
+        assert back[0] == pages[-1]
+        assert [name for page in reversed(back) for name in page] == expected
+
+    def test_nothing_is_counted_and_rows_are_read_by_their_ids(self, admin: Client, database: Database) -> None:
+        with CaptureQueriesContext(connections[database.alias]) as queries:
+            admin.get(f"{URL}?status__exact=failed&realm=r&workflow=w")
+        of_instances = [query["sql"] for query in queries if "jobs_flow_instance" in query["sql"]]
+        assert len(of_instances) == 2, of_instances
+        assert not any("COUNT" in sql or "OFFSET" in sql for sql in of_instances)
+
+    def test_a_filter_begins_at_the_first_page(self, admin: Client) -> None:
+        response = admin.get(f"{URL}?after=0100")
+        assert names(response)[0] == "N99"
+        links = re.findall(r'href="(\?[^"]*status__exact[^"]*)"', response.content.decode())
+        assert links
+        assert not any("after" in link for link in links)
+
+    @pytest.mark.parametrize("query", ["after=0000", "before=9999", "after=%00%F0%9F%8C%A7", "after=a&before=b"])
+    def test_a_page_that_is_not_there_leads_back(self, admin: Client, query: str) -> None:
+        response = admin.get(f"{URL}?{query}")
+        assert response.status_code == 200
+        if not names(response):
+            assert self.link(response, "prev") == "?"
 
 
 def hides_the_south(user: Any, action: str, instance: WorkflowInstance | None) -> bool:

@@ -227,7 +227,7 @@ class TestHostileData:
     def test_half_a_character_breaks_no_page(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
         record = {**jobs.get_task(instance_id, "#.load"), "body": "\ud800", "worker": "\udfff"}
-        monkeypatch.setattr(facade.DjangoJobs, "get_task", lambda *_: record)
+        monkeypatch.setattr(facade.DjangoJobs, "get_task", lambda *_, **__: record)
         assert "Result" in page(admin, instance_id, task="#.load")
 
 

@@ -375,3 +375,84 @@ class TestSignals:
         finally:
             signals.workflow_completed.disconnect(receive)
         assert WorkflowInstance.objects.get().status == "done"
+
+
+class TestListing:
+    """``get_all_workflows`` is answered by the rows; what it says of an instance is the storage's word."""
+
+    @pytest.fixture
+    def ids(self) -> list[str]:
+        made = [
+            jobs.create_workflow_instance(
+                "flow_tree", {"fail": number == 1}, realm=f"r{number % 2}", execute=number < 3
+            )
+            for number in range(5)
+        ]
+        return sorted(made, reverse=True)
+
+    def test_as_without_rows(self, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        questions: list[dict[str, Any]] = [
+            {},
+            {"limit": 2},
+            {"limit": 2, "after": ids[1]},
+            {"status": "done"},
+            {"status": "failed", "realm": "r1"},
+            {"workflow": "flow_tree", "realm": "r0", "limit": 1},
+            {"workflow": "unknown"},
+            {"realm": "nobody"},
+        ]
+        by_rows = [jobs.get_all_workflows(**question) for question in questions]
+        monkeypatch.setattr(jobs.index, "page", lambda **question: None)
+        assert by_rows == [jobs.get_all_workflows(**question) for question in questions]
+        assert [len(answer) for answer in by_rows] == [5, 2, 2, 2, 1, 1, 0, 0]
+
+    def test_the_storages_own_list_is_not_read(self, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        def read(**question: Any) -> list[str]:
+            raise AssertionError("it is as long as there are instances")
+
+        monkeypatch.setattr(jobs.storage, "list_ids", read)
+        assert len(jobs.get_all_workflows(status="inactive")) == 2
+
+    def test_a_row_that_is_late_shows_nothing_that_is_not_so(self, ids: list[str]) -> None:
+        WorkflowInstance.objects.filter(status="done").update(status="working")
+        assert jobs.get_all_workflows(status="working") == []
+
+    def test_a_row_without_records_is_left_out_and_the_page_is_full(self, ids: list[str]) -> None:
+        jobs.storage.delete_instance(ids[0])
+        assert [view["id"] for view in jobs.get_all_workflows(limit=2)] == ids[1:3]
+
+
+class TestRealms:
+    def test_are_removed_in_batches(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+    ) -> None:
+        monkeypatch.setattr("jobs_flow.lifecycle.REALM_BATCH", 4)
+        for number in range(10):
+            jobs.create_workflow_instance("flow_tree", realm="mine" if number else "other")
+        deleted: list[str] = []
+        jobs.on_delete.connect(lambda id: deleted.append(id))
+        with django_assert_max_num_queries(16, connection=connections[database.alias]):
+            assert jobs.destroy_workflows_by_realm("mine") == 9
+        assert (len(set(deleted)), len(deleted)) == (9, 9)
+        assert [row.realm for row in WorkflowInstance.objects.all()] == ["other"]
+
+    def test_rows_that_somebody_left_behind_go_too(self) -> None:
+        gone = jobs.create_workflow_instance("flow_tree", realm="mine")
+        jobs.storage.delete_instance(gone)
+        assert jobs.destroy_workflows_by_realm("mine") == 0
+        assert not WorkflowInstance.objects.exists()
+
+    def test_in_a_transaction_all_wait_for_its_commit(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("jobs_flow.lifecycle.REALM_BATCH", 2)
+        for _ in range(5):
+            jobs.create_workflow_instance("flow_tree", realm="mine")
+        with pytest.raises(Unwell), transaction.atomic(using=database.alias):
+            jobs.destroy_workflows_by_realm("mine")
+            raise Unwell
+        assert len(jobs.get_all_workflows(realm="mine")) == 5
+        with transaction.atomic(using=database.alias):
+            assert jobs.destroy_workflows_by_realm("mine") == 5
+            assert WorkflowInstance.objects.count() == 5
+        assert (WorkflowInstance.objects.count(), jobs.storage.list_ids()) == (0, [])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from django.apps import apps
 from django.core.checks import run_checks
@@ -22,6 +23,7 @@ from jobs_flow_django.conf import Settings, get_settings, parse
 from scripts.environment import ROOT
 from testproject.celery import app as testproject_app
 from tests.support.processes import Worker
+from tests.support.servers import Valkey
 
 
 class TestSettings:
@@ -96,8 +98,9 @@ class TestJobs:
 
 
 class TestChecks:
-    def found(self) -> dict[str, str]:
-        messages = [m for m in run_checks() if (m.id or "").startswith("jobs_flow_django")]
+    def found(self, *, deploy: bool = False) -> dict[str, str]:
+        checked = run_checks(include_deployment_checks=deploy)
+        messages = [m for m in checked if (m.id or "").startswith("jobs_flow_django")]
         return {str(message.id): f"{message.msg} {message.hint}" for message in messages}
 
     def test_a_well_configured_project_hears_nothing(self) -> None:
@@ -137,6 +140,18 @@ class TestChecks:
         bare = Celery("bare", set_as_current=False, fixups=[])
         monkeypatch.setattr(facade, "find_celery_app", lambda: bare)
         assert "'bare' has no broker" in self.found()["jobs_flow_django.W002"]
+
+    def test_a_storage_that_may_lose_records(self, settings: Any, valkey: Valkey) -> None:
+        settings.JOBS_FLOW = {"STORAGE": valkey.url}
+        assert self.found(deploy=True) == {}
+        with redis.Redis.from_url(valkey.url) as client:
+            client.config_set("maxmemory", "1gb")
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        assert "maxmemory-policy to noeviction" in self.found(deploy=True)["jobs_flow_django.W006"]
+        # An ordinary check connects to nothing.
+        assert self.found() == {}
+        valkey.kill()
+        assert "cannot be reached" in self.found(deploy=True)["jobs_flow_django.W007"]
 
     def test_a_memory_storage_that_workers_cannot_see(self, settings: Any) -> None:
         settings.JOBS_FLOW = {"STORAGE": "memory://", "CELERY_APP": "testproject"}
