@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from jobs_flow.errors import InvalidArgument
+from jobs_flow.storages.bodies import check_size
 from jobs_flow.storages.records import Json
 from jobs_flow.workflows import json
 
 #: Longest realm, name and key, in characters: what the Django app's columns hold.
 TEXT_LIMIT = 200
+#: Bytes of JSON that ``data`` and ``base_context`` of an instance may have together: every look at the instance reads
+#: them. What is larger goes in as the argument of the run.
+DEFINITION_LIMIT = 1024 * 1024
 
 
 class Missing:
@@ -45,3 +49,8 @@ def checked_context(base_context: Mapping[str, Json] | None) -> dict[str, Json]:
         raise InvalidArgument(argument="base_context", reason=f"it is a dict, not {type(base_context).__name__}")
     checked: dict[str, Json] = json.decode(json.encode(dict(base_context), "base_context"))
     return checked
+
+
+def check_definition(data: Json, base_context: Mapping[str, Json]) -> None:
+    """Raise ``TooLarge`` for what is too long to be read with every look at the instance."""
+    check_size("data with base_context", json.encode([data, base_context]), DEFINITION_LIMIT)

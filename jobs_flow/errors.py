@@ -134,6 +134,15 @@ class TooLarge(JobsFlowError):
         super().__init__(where=where, size=size, limit=limit)
 
 
+class BodyLost(JobsFlowError):
+    """The large value {name} of instance {instance_id} cannot be given: {reason}. Run the task that made it again."""
+
+    code = "BODY_LOST"
+
+    def __init__(self, *, instance_id: str, name: str, reason: str) -> None:
+        super().__init__(instance_id=instance_id, name=name, reason=reason)
+
+
 class InstanceNotFound(JobsFlowError):
     """There is no workflow instance {instance_id!r}."""
 

@@ -10,8 +10,9 @@ must be harmless: creating is idempotent by id, a start names the run it expects
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from jobs_flow.storages.records import Instance, Json, NewInstance
 
@@ -21,7 +22,8 @@ class Entry:
     """One request of the outbox that nobody has reported as done.
 
     ``action`` is ``create`` (``arguments``: ``{"execute": bool}``), ``start`` (those of ``starting.Start``, and
-    ``expect_run``) or ``destroy``. They are given back as they were requested.
+    ``expect_run``) or ``destroy`` (none, or ``{"rested": run}``, see ``Storage.delete_instance``). They are given back
+    as they were requested.
     """
 
     token: str
@@ -32,8 +34,21 @@ class Entry:
     new: NewInstance | None = None
 
 
+class Rested(NamedTuple):
+    """An instance whose run is over, as far as the index knows."""
+
+    id: str
+    workflow: str
+    run: int
+    #: Where the index goes on after it; its own affair.
+    mark: Any = None
+
+
 class InstanceIndex:
     """Mirrors instances somewhere they can be listed, and knows about the caller's transaction."""
+
+    #: Whether ``finished`` and ``ids`` give what there is; else the storage is asked for it.
+    lists = False
 
     def created(self, new: NewInstance, *, execute: bool) -> str | None:
         """An instance is about to be created; called in the caller's transaction, before the storage has it.
@@ -59,6 +74,33 @@ class InstanceIndex:
     def deleted(self, instance_id: str) -> None:
         """The storage has the instance no longer. Forgets it and its outbox entries; may come twice."""
 
+    def page(
+        self, *, realm: str | None, status: str | None, workflow: str | None, after: str | None, limit: int
+    ) -> list[str] | None:
+        """Ids of what matches, newest first, ``limit`` at most, of those older than the id ``after``.
+
+        None: it cannot say, and the storage is asked. A status may be late: the storage decides.
+        """
+        return None
+
+    def finished(
+        self, *, workflow: str | None, statuses: Collection[str], until: int, after: Rested | None, limit: int
+    ) -> list[Rested]:
+        """Those in one of ``statuses`` whose run ended at ``until`` (epoch milliseconds) or before, in order of time.
+
+        ``after``: the last one of the page before. May be late: the storage decides.
+        """
+        return []
+
+    def ids(self, *, until: int, after: str | None, limit: int) -> list[str]:
+        """Ids of those created at ``until`` (epoch milliseconds) or before, in order, behind ``after``."""
+        return []
+
+    def deleted_together(self, instance_ids: Sequence[str]) -> None:
+        """As ``deleted``, of a bounded number of instances at once."""
+        for instance_id in instance_ids:
+            self.deleted(instance_id)
+
     def on_commit(self, function: Callable[[], None]) -> None:
         """Call ``function`` when the caller's transaction is committed; at once without one."""
         function()
@@ -70,6 +112,10 @@ class InstanceIndex:
     def requested(self, instance_id: str, action: str, arguments: Mapping[str, Json]) -> str:
         """Write down a request in the caller's transaction; its token, "" where there is no outbox."""
         return ""
+
+    def is_asked_for(self, instance_id: str) -> bool:
+        """Whether anything stands in the outbox for the instance."""
+        return False
 
     def done(self, token: str) -> None:
         """What the token stands for was performed, or can never be. An unknown token, or "", is no error."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs_flow import aio, debug
-from jobs_flow.arguments import MISSING, Missing, checked_context, checked_text, text_of
+from jobs_flow.arguments import MISSING, Missing, check_definition, checked_context, checked_text, text_of
 from jobs_flow.backends import Backend, Dispatch, create_backend
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.errors import (
@@ -32,17 +32,18 @@ from jobs_flow.errors import (
     kind_of,
 )
 from jobs_flow.hooks import Hook
-from jobs_flow.ids import new_instance_id
 from jobs_flow.index import Entry, InstanceIndex
-from jobs_flow.lifecycle import Lifecycle
 from jobs_flow.listening import Listener
+from jobs_flow.pruning import Pruning
 from jobs_flow.queries import reason_of
 from jobs_flow.starting import Start
 from jobs_flow.storages import Storage, create_storage
+from jobs_flow.storages.body_stores import BodyStore, create_body_store
 from jobs_flow.storages.records import Instance, Json, NewInstance
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import json, paths
 from jobs_flow.workflows.registry import Registry, default_registry
+from jobs_flow.workflows.retention import Keep
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 logger = logging.getLogger("jobs_flow.engine")
@@ -73,12 +74,13 @@ class RunHandle:
         return self.jobs.wait_task(self.id, self.path, timeout, run=self.run)
 
 
-class Jobs(Lifecycle):
+class Jobs(Pruning):
     """Workflows on a Celery application's workers, or in this process.
 
     ``app``: the Celery application; None: Celery's current one. ``storage``: a URL or a ``Storage``; None:
-    the application's ``jobs_flow_storage`` setting. ``backend``: ``celery`` or ``sync``. Making one
-    connects to nothing.
+    the application's ``jobs_flow_storage`` setting. ``backend``: ``celery`` or ``sync``. ``bodies``: where values go
+    that are too long for a record, a URL (``s3://``, ``file://``) or a ``BodyStore``; None: as the setting
+    ``jobs_flow_bodies`` says, else into the storage. Making one connects to nothing.
     """
 
     def __init__(
@@ -87,12 +89,15 @@ class Jobs(Lifecycle):
         *,
         storage: str | Storage | None = None,
         backend: str | Backend = "celery",
+        bodies: str | BodyStore | None = None,
         index: InstanceIndex | None = None,
         registry: Registry | None = None,
     ) -> None:
         debug.configure()
         # Made now, though it connects to nothing: a wrong URL is wrong here, not at the first task.
         self._storage = create_storage(storage) if storage is not None else None
+        self._bodies = create_body_store(bodies)
+        self._bodies_known = bodies is not None
         self._storage_lock = threading.Lock()
         self.index = index or InstanceIndex()
         self.registry = registry if registry is not None else default_registry
@@ -108,6 +113,7 @@ class Jobs(Lifecycle):
             get_policy=lambda: self.backend.policy,
             lane_of=self.backend.lane_of,
             jobs=self,
+            get_body_store=self._get_body_store,
         )
         self.backend.install(self.runtime)
 
@@ -124,16 +130,27 @@ class Jobs(Lifecycle):
                 self._storage = create_storage(url)
             return self._storage
 
+    def _get_body_store(self) -> BodyStore | None:
+        if self._bodies is None and not self._bodies_known:
+            # Twice by two threads is no harm: it connects to nothing.
+            self._bodies = create_body_store(self.backend.default_bodies)
+            self._bodies_known = True
+        return self._bodies
+
     # -- declaring ---------------------------------------------------------------------------
 
-    def register_workflow(self, name: str, generator_or_tasks: Any = None) -> Any:
-        """Know a workflow: a generator ``fn(data)`` or a list of tasks. A decorator when only the name is given."""
+    def register_workflow(self, name: str, generator_or_tasks: Any = None, *, keep: Keep = None) -> Any:
+        """Know a workflow: a generator ``fn(data)`` or a list of tasks. A decorator without one.
+
+        ``keep``: its instances are removed so long after their run, in seconds or as a ``timedelta``; ``math.inf``: for
+        ever; None: as the setting ``jobs_flow_keep`` says. Raises ``DefinitionError``.
+        """
         if generator_or_tasks is not None:
-            self.registry.register(name, generator_or_tasks)
+            self.registry.register(name, generator_or_tasks, keep=keep)
             return generator_or_tasks
 
         def decorate(generator: Callable[..., Any]) -> Callable[..., Any]:
-            self.registry.register(name, generator)
+            self.registry.register(name, generator, keep=keep)
             return generator
 
         return decorate
@@ -163,23 +180,27 @@ class Jobs(Lifecycle):
         Inside a transaction of the index's database everything waits for the commit. With ``execute``
         the id is given whatever becomes of the start: an instance that could not be started stays
         ``inactive`` and its ``error`` says why. Raises ``UnknownWorkflow``, ``DefinitionError``, ``NotJson``,
-        ``InvalidArgument``, ``StorageUnavailable``; nothing is stored then.
+        ``TooLarge`` (``data`` and ``base_context``), ``InvalidArgument``, ``StorageUnavailable``; nothing is stored
+        then.
         """
         # As it will be read back, so that the generator sees the same here and in every worker.
         data = json.decode(json.encode(data, "data"))
+        given_context = checked_context(base_context)
+        check_definition(data, given_context)
         plan = self.registry.plan(workflow, data)
+        realm, key = checked_text("realm", realm), None if key is None else checked_text("key", key)
         new = NewInstance(
-            id=new_instance_id(),
+            id=self.storage.new_id(realm=realm, key=key),
             workflow=workflow,
             data=data,
-            base_context=checked_context(base_context),
+            base_context=given_context,
             fingerprint=plan.fingerprint,
             tree=plan.describe(),
             paths=tuple(plan.nodes),
-            realm=checked_text("realm", realm),
+            realm=realm,
             name=checked_text("name", name),
             ephemeral=bool(ephemeral),
-            key=None if key is None else checked_text("key", key),
+            key=key,
         )
         existing = self.index.created(new, execute=execute)
         if existing is not None:
@@ -267,7 +288,7 @@ class Jobs(Lifecycle):
                     start = Start.from_arguments(entry.arguments)
                     self.start_now(entry.instance_id, start, expect_run=expect, call=entry.token, keep=True)
                 case "destroy":
-                    self.destroy_now(entry.instance_id)
+                    self.destroy_now(entry.instance_id, rested=entry.arguments.get("rested"))
         except Exception as error:
             if not _is_final(error):
                 logger.warning("%s: %s is tried again later: %s", entry.instance_id, entry.action, kind_of(error))
@@ -349,9 +370,9 @@ class Jobs(Lifecycle):
             # The next run, and no other: what was selected rests on what the last one left.
             expected = header.run + 1 if expect_run is None else expect_run
             try:
-                run = self.storage.start_run(
+                run = self.runtime.start_run(
                     instance_id, selected, expect_run=expected, revision=header.revision, call=call
-                ).run
+                )
                 break
             except CannotStart:
                 # An update between the two is no reason to refuse, but one to select anew.
@@ -398,13 +419,13 @@ class Jobs(Lifecycle):
         return await aio.in_thread(self._result_of_task, await self._await_end(instance_id, timeout, run), path)
 
     def _result_of_task(self, header: Instance, path: str) -> Json:
-        record = self.get_task(header.id, path)
+        record = self.get_task(header.id, path, whole=False)
         if header.error and header.status == InstanceStatus.INACTIVE:
             self._result_or_raise(header)
         if record["status"] == TaskStatus.FAILED:
             error = record["error"] or {"message": "it failed"}
             raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
-        return record["body"]
+        return self._in_full(header.id, record["body"])
 
     def close(self) -> None:
         """Free the storage's connections."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jobs_flow import aio
-from jobs_flow.arguments import checked_context, checked_text
+from jobs_flow.arguments import check_definition, checked_context, checked_text
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.perform import cancelled
 from jobs_flow.backends.step import end_queued
@@ -40,6 +40,8 @@ logger = logging.getLogger("jobs_flow.engine")
 UPDATE_ATTEMPTS = 10
 #: Instances destroyed between two looks at a realm.
 REALM_BATCH = 100
+#: Bytes that the record of new updaters is taken to have already: what it has is not known.
+UPDATERS_SPENT = 192 * 1024
 #: What an updater may change.
 UPDATABLE = ("workflow", "data", "base_context", "name")
 
@@ -208,7 +210,8 @@ class Lifecycle(Queries):
         plan = self.runtime.any_plan(header)
         self._check_path(header, plan, path)
         chosen = selection.subtree(plan, path) if subtree or path == paths.ROOT else (path,)
-        self.storage.reset(instance_id, chosen)
+        after = self.storage.reset(instance_id, chosen)
+        self.runtime.bodies.tidy(instance_id, after.run + 1, chosen)
         self.runtime.listener.run_reverted(instance_id)
 
     def update_workflow(self, instance_id: str, updater: Updater) -> dict[str, Any]:
@@ -226,6 +229,8 @@ class Lifecycle(Queries):
             new = self._updated(header, updater)
             updated = self.storage.update_instance(new, revision=header.revision)
             if updated is not None:
+                if updated.fingerprint != header.fingerprint:
+                    self.runtime.bodies.tidy_others(instance_id, new.paths)
                 self.runtime.listener.run_reverted(instance_id)
                 return instance_view(updated)
         raise InvalidArgument(argument="updater", reason="others kept updating the instance; try again")
@@ -244,12 +249,14 @@ class Lifecycle(Queries):
             reason = f"it {what} {wrong[0]!r}; an instance has {', '.join(UPDATABLE)}"
             raise InvalidArgument(argument="updater", reason=reason)
         data = json.decode(json.encode(state["data"], "data"))
+        base_context = checked_context(state["base_context"])
+        check_definition(data, base_context)
         plan = self.runtime.registry.plan(state["workflow"], data)
         return NewInstance(
             id=header.id,
             workflow=state["workflow"],
             data=data,
-            base_context=checked_context(state["base_context"]),
+            base_context=base_context,
             fingerprint=plan.fingerprint,
             tree=plan.describe(),
             paths=tuple(plan.nodes),
@@ -267,8 +274,12 @@ class Lifecycle(Queries):
         """
         header = self.runtime.header(instance_id)
         self._check_path(header, self.runtime.any_plan(header), path)
-        checked = json.encode(updaters.check_all(recorded))
-        if path == paths.ROOT or not self.storage.set_updaters(instance_id, path, checked):
+        checked: str | None = json.encode(updaters.check_all(recorded))
+        bodies = self.runtime.bodies
+        kept, new = bodies.keep(instance_id, header.run, path, {"updaters": checked}, spent=UPDATERS_SPENT)
+        text = kept["updaters"]
+        if path == paths.ROOT or text is None or not self.storage.set_updaters(instance_id, path, text):
+            bodies.drop(instance_id, new)
             raise InvalidArgument(argument="path", reason=f"{path} is not ok, so it has no updaters to replace")
 
     # -- destroying --------------------------------------------------------------------------
@@ -286,23 +297,37 @@ class Lifecycle(Queries):
         self.index.on_commit(lambda: self._destroy_after_commit(instance_id, token))
         return self.storage.get_instance(instance_id) is not None
 
-    def _destroy_after_commit(self, instance_id: str, token: str) -> None:
+    def _destroy_after_commit(self, instance_id: str, token: str, *, rested: int | None = None) -> None:
         try:
-            self.destroy_now(instance_id)
+            self.destroy_now(instance_id, rested=rested)
         except Exception as error:
             kind = kind_of(error)
             logger.error("%s was not destroyed after the commit: %s", instance_id, kind)
         else:
             self.index.done(token)
 
-    def destroy_now(self, instance_id: str) -> bool:
-        """``destroy_workflow`` whatever transaction is open."""
-        header = self.storage.delete_instance(instance_id)
+    def destroy_now(self, instance_id: str, *, rested: int | None = None) -> bool:
+        """``destroy_workflow`` whatever transaction is open; with ``rested`` as ``Storage.delete_instance`` has it."""
+        header = self._remove_records(instance_id, rested)
         if header is not None:
             self.on_delete.fire(id=instance_id)
+        elif rested is not None and self.storage.get_instance(instance_id) is not None:
+            return False
         # Also when the storage has it no longer: whoever removed it there may have died before this.
         self.index.deleted(instance_id)
         return header is not None
+
+    def _remove_records(self, instance_id: str, rested: int | None = None) -> Instance | None:
+        """Have the storage forget an instance, with its large values; the header that it had."""
+        bodies = self.runtime.bodies
+        if rested is None:
+            bodies.forget(instance_id)
+        # It may have been started again, and goes on with its large values then: they are removed after it.
+        external = [] if rested is None else bodies.external(instance_id)
+        header = self.storage.delete_instance(instance_id, rested=rested)
+        if header is not None:
+            bodies.delete_external(instance_id, external)
+        return header
 
     def destroy_workflows_by_realm(self, realm: str) -> int:
         """Remove every instance of a realm, in batches; how many there were.
@@ -311,12 +336,43 @@ class Lifecycle(Queries):
         """
         if not realm or not isinstance(realm, str):
             raise InvalidArgument(argument="realm", reason=f"it is the name of a realm, not {realm!r}")
-        destroyed = 0
-        while ids := self.storage.list_ids(realm=realm, limit=REALM_BATCH):
-            destroyed += sum(self.destroy_workflow(instance_id) for instance_id in ids)
-            if self.index.in_transaction():
-                break
+        destroyed, after = 0, None
+        while ids := self.storage.list_ids(realm=realm, after=after, limit=REALM_BATCH):
+            destroyed += self._destroy_together(ids)
+            # In a transaction they stay until its commit.
+            after = ids[-1] if self.index.in_transaction() else None
+        self._destroy_left_over(realm)
         return destroyed
+
+    def _destroy_together(self, instance_ids: Sequence[str]) -> int:
+        """Remove a batch, and what the index has of it at once; how many there were."""
+        if self.index.in_transaction():
+            return sum(self.destroy_workflow(instance_id) for instance_id in instance_ids)
+        destroyed: list[str] = []
+        gone: list[str] = []
+        try:
+            for instance_id in instance_ids:
+                if self._remove_records(instance_id) is not None:
+                    destroyed.append(instance_id)
+                gone.append(instance_id)
+        finally:
+            # Also when the storage went away in the middle: nobody else would tell the index.
+            self.index.deleted_together(gone)
+            for instance_id in destroyed:
+                self.on_delete.fire(id=instance_id)
+        return len(destroyed)
+
+    def _destroy_left_over(self, realm: str) -> None:
+        """Have the index forget what somebody removed from the storage, and died before it was told."""
+        if self.index.in_transaction():
+            return
+        after: str | None = None
+        while ids := self.index.page(realm=realm, status=None, workflow=None, after=after, limit=REALM_BATCH):
+            # What the outbox knows of is about to be created, or is destroyed by another one.
+            found = zip(ids, self.storage.get_instances(ids), strict=True)
+            gone = [each for each, header in found if header is None and not self.index.is_asked_for(each)]
+            self.index.deleted_together(gone)
+            after = ids[-1]
 
     # -- looking after -----------------------------------------------------------------------
 
@@ -347,7 +403,7 @@ class Lifecycle(Queries):
         """
         attempts = self.storage.get_attempts(instance_id, path)
         if not attempts:
-            self.get_task(instance_id, path)
+            self.get_task(instance_id, path, whole=False)
         return attempts
 
     def _check_path(self, header: Instance, plan: Plan, path: str) -> None:

@@ -57,9 +57,9 @@ class Listener(RunListener):
         """Mirror the instance."""
         self._mirror(instance_id)
 
-    def outlived(self, instance_id: str) -> None:
-        """Delete an ephemeral instance."""
-        self._jobs.destroy_workflow(instance_id)
+    def outlived(self, instance_id: str, run: int) -> bool:
+        """Delete an instance that still rests after that run, and of which nothing is asked any more."""
+        return self._jobs.destroy_rested(instance_id, run)
 
     def catch_up(self) -> int:
         """Perform what was committed and not done."""

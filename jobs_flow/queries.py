@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from jobs_flow import aio
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import ExecutionFailed, InstanceNotFound, TaskNotFound, WaitTimeout
+from jobs_flow.errors import BodyLost, ExecutionFailed, InstanceNotFound, InvalidArgument, TaskNotFound, WaitTimeout
+from jobs_flow.index import InstanceIndex
 from jobs_flow.storages.base import Storage
+from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.records import Instance, Json, Snapshot
 from jobs_flow.workflows import context
 from jobs_flow.workflows.freshness import stale
@@ -22,6 +24,8 @@ WAIT_STEP = 5.0
 #: Seconds between looks of a coroutine, which hears nothing: at first and at most.
 FIRST_PAUSE = 0.02
 LAST_PAUSE = 0.25
+
+T = TypeVar("T")
 
 
 def instance_view(instance: Instance) -> dict[str, Any]:
@@ -53,6 +57,7 @@ class Queries:
     """What may be asked; every method reads the storage and changes nothing."""
 
     runtime: Runtime
+    index: InstanceIndex
 
     @property
     def storage(self) -> Storage:
@@ -82,17 +87,25 @@ class Queries:
         after: str | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """Instances, newest first, at most ``limit``; ``after`` is the id of the last one of the page before."""
+        """Instances, newest first, at most ``limit``; ``after`` is the id of the last one of the page before.
+
+        Where an index has a table of them (Django's rows), that finds them, at the same speed on every page: by the
+        status that it knows, which follows the storage a moment later. What is given is the storage's word, and no
+        instance that has another status by now. Without one the storage's list is read until a page is full.
+        """
         found: list[dict[str, Any]] = []
-        page = max(limit, 100)
         while len(found) < limit:
-            ids = self.storage.list_ids(realm=realm, after=after, limit=page)
+            wanted = limit
+            ids = self.index.page(realm=realm, status=status, workflow=workflow, after=after, limit=wanted)
+            if ids is None:
+                wanted = max(limit, 100)
+                ids = self.storage.list_ids(realm=realm, after=after, limit=wanted)
             for instance in self.storage.get_instances(ids):
                 if instance is None or status not in (None, instance.status):
                     continue
                 if workflow in (None, instance.workflow):
                     found.append(instance_view(instance))
-            if len(ids) < page:
+            if len(ids) < wanted:
                 break
             after = ids[-1]
         return found[:limit]
@@ -108,26 +121,68 @@ class Queries:
         """The task views by path, in pre-order (``storages.records.TASK_VIEW``)."""
         return self.snapshot(instance_id).tasks
 
-    def get_task(self, instance_id: str, path: str) -> dict[str, Any]:
+    def get_task(self, instance_id: str, path: str, *, whole: bool = True) -> dict[str, Any]:
         """One full record: its view, and argument, context, updaters, source, traceback, worker.
 
+        With ``whole=False`` a large value is not loaded: a ``Reference`` says how long it is, ``get_value`` gives it.
         An argument or context member that stands in another record, unchanged since, is given in
         full; one that has been replaced there stays a ``{"$ref": path, "executionTime", "length"}``.
-        Raises ``InstanceNotFound`` or ``TaskNotFound``.
+        Raises ``InstanceNotFound``, ``TaskNotFound``, ``BodyLost``.
         """
+        return self._again_if_lost(instance_id, lambda: self._get_task(instance_id, path, whole))
+
+    def _get_task(self, instance_id: str, path: str, whole: bool) -> dict[str, Any]:
         record = self.storage.get_task(instance_id, path)
         header = self.runtime.header(instance_id)
         if record is None:
             raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=str(path))
 
-        def resolve(kept: Any) -> Any:
-            return context.resolve(kept, partial(self.storage.get_task, instance_id), header.base_context)
+        @cache
+        def read(source: str) -> dict[str, Any] | None:
+            origin = self.storage.get_task(instance_id, source)
+            if origin is None:
+                return None
+            held = "body" if origin["status"] == TaskStatus.OK else "argument"
+            if isinstance(origin[held], Reference) and not whole:
+                # What refers to it says how long it is.
+                return None
+            return origin | {held: self.runtime.bodies.value(instance_id, origin[held])}
 
+        if whole:
+            for name in ("body", "argument", "context", "updaters"):
+                record[name] = self.runtime.bodies.value(instance_id, record[name])
         # The argument of a first task or after a block stands in no other record and is kept as it is.
-        record["argument"] = resolve(record["argument"])
+        record["argument"] = context.resolve(record["argument"], read, header.base_context)
         if isinstance(record["context"], dict):
-            record["context"] = {name: resolve(member) for name, member in record["context"].items()}
+            record["context"] = {
+                name: context.resolve(member, read, header.base_context) for name, member in record["context"].items()
+            }
         return record
+
+    def get_value(self, instance_id: str, path: str, name: str = "body") -> Json:
+        """``body``, ``argument``, ``context`` or ``updaters`` of a task, in full. Raises as ``get_task`` does."""
+        if name not in ("body", "argument", "context", "updaters"):
+            raise InvalidArgument(argument="name", reason=f"a task has no value {name!r}")
+        if name != "body":
+            return self.get_task(instance_id, path)[name]
+        record = self.get_task(instance_id, path, whole=False)
+        return self._in_full(instance_id, record[name])
+
+    def _in_full(self, instance_id: str, field: Any) -> Json:
+        try:
+            return self.runtime.bodies.value(instance_id, field)
+        except BodyLost:
+            # An instance that was destroyed meanwhile is no loss.
+            self.runtime.header(instance_id)
+            raise
+
+    def _again_if_lost(self, instance_id: str, read: Callable[[], T]) -> T:
+        """What ``read`` gives; once more when a large value went while it was read, since a new run has replaced it."""
+        try:
+            return read()
+        except BodyLost:
+            self.runtime.header(instance_id)
+            return read()
 
     def get_stale_tasks(self, instance_id: str) -> dict[str, str]:
         """The tasks that were executed before something they build on was executed again, each with that path.
@@ -143,12 +198,12 @@ class Queries:
         """The log lines of a task, oldest first. Raises ``InstanceNotFound`` or ``TaskNotFound``."""
         lines = self.storage.get_logs(instance_id, [path])[path]
         if not lines:
-            self.get_task(instance_id, path)
+            self.get_task(instance_id, path, whole=False)
         return lines
 
     def get_result(self, instance_id: str) -> Json:
         """What the last root task handed on; None before it did. Raises ``InstanceNotFound``."""
-        return self.runtime.last_result(self.runtime.header(instance_id))
+        return self._again_if_lost(instance_id, lambda: self.runtime.last_result(self.runtime.header(instance_id)))
 
     def wait(self, instance_id: str, timeout: float | None = None) -> Json:
         """The last result, when the run has ended.
@@ -186,7 +241,7 @@ class Queries:
                 message = f"Instance {header.id} was cancelled at {path}"
                 raise ExecutionFailed(message, instance_id=header.id, path=path, reason="cancelled", payload=error)
             raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
-        return self.runtime.last_result(header)
+        return self._again_if_lost(header.id, lambda: self.runtime.last_result(header))
 
     def _failure(self, instance_id: str) -> dict[str, Any] | None:
         """The failure that an earlier run left behind."""
@@ -226,6 +281,7 @@ class Queries:
     asnapshot = aio.twin(snapshot)
     aget_tasks_statuses = aio.twin(get_tasks_statuses)
     aget_task = aio.twin(get_task)
+    aget_value = aio.twin(get_value)
     aget_stale_tasks = aio.twin(get_stale_tasks)
     aget_logs = aio.twin(get_logs)
     aget_result = aio.twin(get_result)

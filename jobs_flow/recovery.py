@@ -10,6 +10,7 @@ In each worker a bootstep calls ``sweep``, in one of them at a time (``Storage.e
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -18,7 +19,15 @@ from typing import Any
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.perform import cancelled, delay_before
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import BrokerUnavailable, InstanceNotFound, JobsFlowError, StorageUnavailable, kind_of
+from jobs_flow.backends.values import complete
+from jobs_flow.errors import (
+    BrokerUnavailable,
+    InstanceNotFound,
+    JobsFlowError,
+    StorageUnavailable,
+    UnknownWorkflow,
+    kind_of,
+)
 from jobs_flow.storages.records import Due, Instance, Lane, Loss, Outcome
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import context, json
@@ -34,6 +43,10 @@ BATCH = 200
 #: Seconds between two sweeps while nothing is due: a new timer may come due sooner than any that is known.
 LONGEST_PAUSE = 1.0
 SHORTEST_PAUSE = 0.05
+#: Instances deleted in one sweep because they were kept for long enough, and seconds that it may take: however many
+#: there are, and whatever hooks do about each, leases do not wait for them.
+EXPIRED_A_SWEEP = 100
+EXPIRED_PATIENCE = 1.0
 #: Milliseconds for which a timer that could not be seen to is put off.
 SETBACK = 5_000
 #: Seconds for which nothing is published once the broker was found to be away: each try takes some, and what else is
@@ -68,6 +81,7 @@ class Recovery:
             "failed": self._failed,
             "ended": self._ended,
             "ephemeral": self._ephemeral,
+            "expired": self._expired,
             "undo": self._undo,
         }
 
@@ -134,12 +148,20 @@ class Recovery:
     # -- timers ------------------------------------------------------------------------------
 
     def _timers(self) -> int:
-        done = 0
+        done = expired = 0
+        until = math.inf
         while done < TIMERS_A_SWEEP:
             found = self._runtime.storage.due(BATCH)
             for due in found:
+                if due.kind == "expired":
+                    # They come after all others, which have been seen to then.
+                    if expired >= EXPIRED_A_SWEEP or time.monotonic() >= until:
+                        return done
+                    if not expired:
+                        until = time.monotonic() + EXPIRED_PATIENCE
+                    expired += 1
                 self._see_to(due)
-            done += len(found)
+                done += 1
             if len(found) < BATCH:
                 break
         return done
@@ -191,11 +213,27 @@ class Recovery:
         if header.run != due.run or header.status not in FINISHED:
             # Started again since the timer was read: the storage knows, and has removed it.
             return
-        if header.undo in ("wanted", "running"):
+        if header.undo in ("wanted", "running") or not self._runtime.listener.outlived(due.instance_id, due.run):
             self._runtime.storage.postpone(due, SETBACK)
+
+    def _expired(self, due: Due) -> None:
+        header, storage = self._runtime.header(due.instance_id), self._runtime.storage
+        if header.run != due.run or header.status not in FINISHED:
             return
-        self._runtime.listener.outlived(due.instance_id)
-        self._runtime.storage.settle(due)
+        try:
+            keep = self._runtime.keep_of(header.workflow)
+        except UnknownWorkflow:
+            # Code that is gone cannot say anything else than it said when the run was started.
+            keep = 0
+        if keep is None:
+            storage.settle(due)
+            return
+        # The code may have come to say that they are kept for longer.
+        left = (header.finished_at or 0) + keep - storage.now()
+        if left > 0:
+            storage.postpone(due, left)
+            return
+        self._ephemeral(due)
 
     def _undo(self, due: Due) -> None:
         # First, so that a broker that is away does not have it published at each sweep.
@@ -281,7 +319,7 @@ class Recovery:
         if outcome.status == TaskStatus.FAILED and plan.nodes[path].task.on_failure == "continue":
             outcome = self._tolerated(header, plan, path, outcome)
         flow = runtime.flow(plan, path, outcome.status)
-        completed = runtime.storage.complete(instance_id, path, run, token=token, outcome=outcome, flow=flow)
+        completed = complete(runtime, instance_id, path, run, token=token, outcome=outcome, flow=flow)
         if not completed.recorded:
             return
         logger.warning("%s %s run %s: %s", instance_id, path, run, (outcome.error or {}).get("code"))
@@ -292,7 +330,10 @@ class Recovery:
         """The outcome as its step would have recorded it: it hands on what the task was given."""
         handed = self._runtime.storage.get_inputs(header.id, context.inputs(plan, path))
         try:
+            handed = self._runtime.bodies.inputs(header.id, handed)
             given = context.build(plan, path, handed, base_context=header.base_context, explicit=None)
+        except StorageUnavailable:
+            raise
         except Exception:
             return Outcome(outcome.status, error=outcome.error, tolerated=True)
         return Outcome(

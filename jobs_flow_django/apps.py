@@ -20,6 +20,9 @@ class JobsFlowConfig(AppConfig):
         from jobs_flow_django import checks, jobs  # noqa: F401 - registers the checks
         from jobs_flow_django.conf import get_settings
         from jobs_flow_django.facade import find_celery_app
+        from jobs_flow_django.live import announcing
+
+        announcing.install()
 
         # Web servers run no system checks, so what is wrong with the settings is raised here.
         if get_settings().BACKEND == "celery" and find_celery_app() is not None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
+from django.core.files.storage import FileSystemStorage
 from django.utils.module_loading import import_string
 
-from jobs_flow.errors import ConfigurationError
+from jobs_flow.errors import ConfigurationError, StorageUnavailable
+from jobs_flow.storages import create_storage
 from jobs_flow_django.conf import Settings, get_settings, key_name
 
 CELERY_PREFIX = "CELERY_JOBS_FLOW_"
@@ -25,9 +28,39 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
         return [Error(str(error), id="jobs_flow_django.E001")]
     return [
         *_check_authorize(settings),
+        *_check_bodies(settings),
         *(_check_celery(settings) if settings.BACKEND == "celery" else ()),
         *_check_channels(),
     ]
+
+
+@register("jobs_flow", deploy=True)
+def check_storage(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Messages about the storage's server, which only ``check --deploy`` connects to."""
+    try:
+        settings = get_settings()
+        storage = create_storage(settings.STORAGE)
+    except ConfigurationError:
+        return []  # what check_settings says
+    try:
+        return [
+            Warning(
+                f"The storage {storage.label}: {text}.",
+                hint="Each worker says the same in its log when it starts.",
+                id="jobs_flow_django.W006",
+            )
+            for text in storage.cautions()
+        ]
+    except StorageUnavailable as error:
+        return [
+            Warning(
+                f"{error.message}",
+                hint=f"See whether {key_name('STORAGE')} names the storage of the deployment, and whether it runs.",
+                id="jobs_flow_django.W007",
+            )
+        ]
+    finally:
+        storage.close()
 
 
 def _check_authorize(settings: Settings) -> list[CheckMessage]:
@@ -44,6 +77,29 @@ def _check_authorize(settings: Settings) -> list[CheckMessage]:
             f"{key_name('AUTHORIZE')} is {settings.AUTHORIZE!r}: {reason}.",
             hint="Give the dotted path of a function (user, action, instance) -> bool.",
             id="jobs_flow_django.E002",
+        )
+    ]
+
+
+def _check_bodies(settings: Settings) -> list[CheckMessage]:
+    from jobs_flow_django.bodies import DjangoBodyStore
+
+    if settings.BODIES is None:
+        return []
+    try:
+        storage = DjangoBodyStore(settings.BODIES).storage
+    except ConfigurationError as error:
+        return [Error(str(error), id="jobs_flow_django.E005")]
+    root = str(django_settings.MEDIA_ROOT)
+    public = isinstance(storage, FileSystemStorage) and Path(storage.location).is_relative_to(Path(root).resolve())
+    if not root or not public:
+        return []
+    return [
+        Warning(
+            f"{key_name('BODIES')} is {settings.BODIES!r}, which keeps results in MEDIA_ROOT, whose files are usually"
+            " served to everybody.",
+            hint="Give STORAGES one of its own for them, or silence jobs_flow_django.W005 where nobody serves it.",
+            id="jobs_flow_django.W005",
         )
     ]
 

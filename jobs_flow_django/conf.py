@@ -26,7 +26,9 @@ class Settings:
     """What the project says in ``JOBS_FLOW``; every key has a default."""
 
     STORAGE: str = "redis://localhost:6379/0"
-    """Where records live: ``redis://``, ``rediss://``, ``unix://`` or ``memory://``."""
+    """Where records live: ``redis://``, ``rediss://``, ``unix://``, ``dynamodb://`` or ``memory://``."""
+    BODIES: str | None = None
+    """Where values go that are too long for a record: an alias of Django's ``STORAGES``; None: into ``STORAGE``."""
     BACKEND: str = "celery"
     """Who executes: ``celery`` (workers) or ``sync`` (the calling process, no broker)."""
     CELERY_APP: str | None = None

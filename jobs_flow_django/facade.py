@@ -13,6 +13,7 @@ from jobs_flow.errors import ConfigurationError
 from jobs_flow.jobs import Jobs
 from jobs_flow.storages.records import Json
 from jobs_flow_django import index
+from jobs_flow_django.bodies import DjangoBodyStore
 from jobs_flow_django.conf import get_settings, key_name
 from jobs_flow_django.signals import relay_hooks
 
@@ -73,8 +74,11 @@ def build_jobs() -> DjangoJobs:
                 setting=key_name("CELERY_APP"),
                 reason="there is no Celery app. Import the project's one in its __init__.py, or name it here.",
             )
+    bodies = None if settings.BODIES is None else DjangoBodyStore(settings.BODIES)
     try:
-        jobs = DjangoJobs(app, storage=settings.STORAGE, backend=settings.BACKEND, index=index.DjangoIndex())
+        jobs = DjangoJobs(
+            app, storage=settings.STORAGE, backend=settings.BACKEND, bodies=bodies, index=index.DjangoIndex()
+        )
     except ConfigurationError as error:
         if error.setting != "storage":
             raise

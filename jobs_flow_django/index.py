@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,13 +15,14 @@ from django.utils import timezone
 
 from jobs_flow.errors import InvalidArgument
 from jobs_flow.ids import new_instance_id
-from jobs_flow.index import Entry, InstanceIndex
+from jobs_flow.index import Entry, InstanceIndex, Rested
 from jobs_flow.storages.records import Instance, Json, NewInstance
 from jobs_flow.workflows.registry import Registry, default_registry
 from jobs_flow_django import outbox
 from jobs_flow_django.database import alias, persist
 from jobs_flow_django.models import WorkflowInstance
 from jobs_flow_django.models.instance import key_digest
+from jobs_flow_django.paging import page
 
 #: Times that a key is tried for, when the instance that has it is destroyed again and again meanwhile.
 KEY_ATTEMPTS = 3
@@ -48,6 +49,8 @@ def owned_by(user: Any) -> Iterator[None]:
 
 class DjangoIndex(InstanceIndex):
     """Rows of ``WorkflowInstance`` and an outbox, written on the connection that the project's routers choose."""
+
+    lists = True
 
     def __init__(self, registry: Registry | None = None) -> None:
         self._registry = registry or default_registry
@@ -120,6 +123,19 @@ class DjangoIndex(InstanceIndex):
         using = alias()
         self._forget(using, instance_id, WorkflowInstance.objects.using(using).filter(pk=instance_id))
 
+    def deleted_together(self, instance_ids: Sequence[str]) -> None:
+        """Two statements for all of them; no transaction is longer than its batch."""
+        using, ids = alias(), list(instance_ids)
+        rows = WorkflowInstance.objects.using(using).filter(pk__in=ids)
+
+        def delete(again: bool) -> None:
+            with transaction.atomic(using=using):
+                # In one order, so that two who do the same wait for each other and do not deadlock.
+                rows._raw_delete(using)
+                outbox.entries(using).filter(instance_id__in=ids)._raw_delete(using)
+
+        persist(using, delete)
+
     def _forget(self, using: str, instance_id: str, rows: Any) -> None:
         def delete(again: bool) -> None:
             with transaction.atomic(using=using):
@@ -127,6 +143,41 @@ class DjangoIndex(InstanceIndex):
                     outbox.entries(using).filter(instance_id=instance_id).delete()
 
         persist(using, delete)
+
+    def page(
+        self, *, realm: str | None, status: str | None, workflow: str | None, after: str | None, limit: int
+    ) -> list[str] | None:
+        """By the index of what is asked for; see ``paging``."""
+        using = alias()
+        rows = WorkflowInstance.objects.using(using)
+        if realm is not None:
+            rows = rows.in_realm(realm)
+        if status is not None:
+            rows = rows.filter(status=status)
+        if workflow is not None:
+            rows = rows.of_workflow(workflow)
+        return persist(using, lambda again: page(rows, limit=limit, mark=after))
+
+    def finished(
+        self, *, workflow: str | None, statuses: Collection[str], until: int, after: Rested | None, limit: int
+    ) -> list[Rested]:
+        """By the index of ends, of one workflow or of all."""
+        using = alias()
+        rows = WorkflowInstance.objects.using(using).with_status(*statuses)
+        rows = rows.filter(finished_at__lte=from_milliseconds(until)).order_by("finished_at", "id")
+        if workflow is not None:
+            rows = rows.of_workflow(workflow)
+        if after is not None:
+            rows = rows.filter(finished_at__gte=after.mark).exclude(finished_at=after.mark, id__lte=after.id)
+        found = rows.values_list("id", "workflow", "run", "finished_at")[:limit]
+        return persist(using, lambda again: [Rested(*row) for row in found.all()])
+
+    def ids(self, *, until: int, after: str | None, limit: int) -> list[str]:
+        """By the primary key."""
+        using, moment = alias(), from_milliseconds(until)
+        rows = WorkflowInstance.objects.using(using).filter(created_at__lte=moment, id__gt=after or "")
+        found = rows.order_by("id").values_list("id", flat=True)[:limit]
+        return persist(using, lambda again: list(found.all()))
 
     # -- the caller's transaction ------------------------------------------------------------
 
@@ -149,6 +200,11 @@ class DjangoIndex(InstanceIndex):
         using, token = alias(), new_instance_id()
         persist(using, lambda again: outbox.add(using, token, instance_id, action, arguments))
         return token
+
+    def is_asked_for(self, instance_id: str) -> bool:
+        """Whether an entry is about the instance."""
+        using = alias()
+        return persist(using, lambda again: outbox.entries(using).filter(instance_id=instance_id).exists())
 
     def done(self, token: str) -> None:
         """Forget an entry."""

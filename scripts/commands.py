@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scripts import checks, environment, machine
+from scripts import checks, dynoxide, environment, machine
 from scripts.environment import CannotInstall, say
 
 
@@ -41,9 +41,21 @@ def benchmark(arguments: list[str]) -> None:
     _become(_environment_of_the_tests(), "-m", "benchmarks", *arguments)
 
 
+def benchmark_rows(arguments: list[str]) -> None:
+    """The pages that list instances, at a million rows of a MariaDB."""
+    if unmet := machine.ensure([machine.MARIADB_SERVER]):
+        raise Stop(machine.advice(unmet))
+    _become(_environment_of_the_tests(), "-m", "benchmarks.rows", *arguments)
+
+
 def chaos(arguments: list[str]) -> None:
     """Many workflows on workers that are killed, and the figures; the bounded tests are part of ``test``."""
-    _become(_environment_of_the_tests(), "-m", "tests.chaos", *arguments)
+    if any("rabbitmq" in word for word in arguments) and (unmet := machine.ensure([machine.RABBITMQ_SERVER])):
+        raise Stop(machine.advice(unmet))
+    python = _environment_of_the_tests()
+    if any("dynamodb" in word for word in arguments):
+        dynoxide.ensure(environment.VENV)
+    _become(python, "-m", "tests.chaos", *arguments)
 
 
 def lint(arguments: list[str]) -> None:
@@ -55,6 +67,7 @@ def test(arguments: list[str]) -> None:
     """All checks, then pytest, whose summary is the last line."""
     _ensure_machine()
     python = _environment_of_the_tests()
+    dynoxide.ensure(environment.VENV)
     _check(python)
     say("pytest")
     _become(python, "-m", "pytest", *arguments)
@@ -73,13 +86,16 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "lint": lint,
     "benchmark": benchmark,
+    "benchmark-rows": benchmark_rows,
     "chaos": chaos,
     "screenshots": screenshots,
 }
 
 
 def _ensure_machine() -> None:
-    if unmet := machine.ensure([machine.MARIADB_SERVER, machine.BROWSER]):
+    if unmet := machine.ensure(
+        [machine.MARIADB_SERVER, machine.REDIS_SERVER, machine.RABBITMQ_SERVER, machine.BROWSER]
+    ):
         raise Stop(machine.advice(unmet))
 
 

@@ -21,6 +21,10 @@ ELSEWHERE = ("/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/usr/lib/mysql",
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MARIADB = ("mariadbd",)
 MARIADB_INSTALL = ("mariadb-install-db", "mysql_install_db")
+#: By its path first: Debian's script of that name on PATH becomes another user.
+RABBITMQ = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
+REDIS = ("redis-server",)
+NPM_PROGRAMS = ("npm",)
 
 
 def find_program(*names: str) -> str | None:
@@ -61,6 +65,22 @@ MARIADB_SERVER = Need(
     packages=(("mariadb-server",),),
     variable="JOBS_FLOW_TEST_MYSQL_URL",
 )
+REDIS_SERVER = Need(
+    what="a Redis server, beside the embedded Valkey (the tests start their own)",
+    present=lambda: find_program(*REDIS) is not None,
+    packages=(("redis-server", "redis"),),
+)
+RABBITMQ_SERVER = Need(
+    what="RabbitMQ (the tests start one of their own)",
+    present=lambda: bool(find_program(*RABBITMQ) and find_program("epmd")),
+    packages=(("rabbitmq-server",),),
+)
+NPM = Need(
+    what="npm (it fetches the DynamoDB server of the tests)",
+    present=lambda: find_program(*NPM_PROGRAMS) is not None,
+    packages=(("npm",),),
+    variable="JOBS_FLOW_TEST_DYNAMODB",
+)
 BROWSER = Need(
     what="Chromium",
     present=lambda: find_program(*CHROMIUM) is not None,
@@ -96,6 +116,7 @@ def advice(unmet: Iterable[Need]) -> str:
     lines += [
         "JOBS_FLOW_TEST_MYSQL_URL is mysql://user:password@host:port/name, of a user who may create databases;",
         "JOBS_FLOW_TEST_CHROMIUM is the path of a Chromium or Chrome program;",
+        "JOBS_FLOW_TEST_DYNAMODB is the path of a dynoxide program;",
         "JOBS_FLOW_TEST_REDIS_URL, redis://host:port/0, replaces the embedded Valkey; the databases 0 to 2 are used.",
     ]
     return "\n".join(lines)
@@ -106,7 +127,8 @@ def _apt_get() -> list[str] | None:
     program = shutil.which("apt-get")
     if program is None:
         return None
-    command = ["env", "DEBIAN_FRONTEND=noninteractive", program]
+    # A machine without systemd starts no service of a package that is installed as if for a single user.
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", program]
     if os.geteuid() == 0:
         return command
     sudo = shutil.which("sudo")

@@ -20,7 +20,10 @@ from tests.support import plugin
 from tests.support.packaging import build_wheel
 from tests.support.processes import Process, WebServer, Worker
 from tests.support.router import every_model_in
-from tests.support.servers import MariaDB, ServerMissing, Valkey, find_chromium
+from tests.support.servers import MariaDB, ServerMissing, Valkey, find_chromium, redis_program
+from tests.support.servers_dynamodb import DynamoDB, elsewhere, make_table
+from tests.support.servers_rabbitmq import RabbitMQ
+from tests.support.servers_redis import RedisCluster
 
 T = TypeVar("T")
 
@@ -38,6 +41,47 @@ def _found(find: Callable[[], T]) -> T:
 def valkey_url(pytestconfig: pytest.Config) -> str:
     """The Valkey that all tests share, as the broker of the settings: database 0, never emptied."""
     return pytestconfig.stash[plugin.valkey_url]
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> Iterator[str]:
+    """A Redis server, not Valkey, that all tests share, started when the first one asks for it."""
+    with _found(lambda: Valkey(name="shared-redis", watched=False, program=redis_program())) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url() -> Iterator[str]:
+    """The URL of a storage in a cluster of three nodes that all tests share; give each test a prefix of its own."""
+    cluster = _found(lambda: RedisCluster(watched=False, config={"appendonly": "no"}))
+    try:
+        yield cluster.start().url
+    finally:
+        cluster.end()
+
+
+@pytest.fixture(scope="session")
+def dynamodb_url() -> Iterator[str]:
+    """The URL of a storage in a DynamoDB table that all tests share: ``servers_dynamodb.fresh`` gives an empty one."""
+    if endpoint := elsewhere():
+        yield make_table("jobs-flow-tests", endpoint)
+        return
+    with _found(lambda: DynamoDB(name="shared-dynamodb", watched=False)) as server:
+        yield server.url
+
+
+@pytest.fixture
+def start_dynamodb() -> Iterator[Callable[..., DynamoDB]]:
+    """A function that starts a DynamoDB for this test alone: ``start_dynamodb(durable=True)`` keeps its data."""
+    servers: list[DynamoDB] = []
+
+    def start(**options: Any) -> DynamoDB:
+        servers.append(_found(lambda: DynamoDB(**options)))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.end()
 
 
 @pytest.fixture
@@ -75,6 +119,14 @@ def mariadb() -> Iterator[MariaDB]:
     server = _found(MariaDB.start)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ for all tests that only use it, started when the first one asks; others start one of their own."""
+    server = _found(lambda: RabbitMQ(watched=False)).start()
+    yield server
+    server.end()
 
 
 @pytest.fixture

@@ -49,6 +49,11 @@ class Backend(ABC):
         """The storage URL that the backend's configuration names, if any."""
 
     @property
+    def default_bodies(self) -> str | None:
+        """The URL of an external store of large values that the backend's configuration names, if any."""
+        return None
+
+    @property
     def policy(self) -> Policy:
         """The policy that its configuration gives."""
         return Policy()

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from jobs_flow.backends.asked import RetryAsked
 from jobs_flow.backends.calling import call, call_task
-from jobs_flow.errors import JobsFlowError, TooLarge
+from jobs_flow.errors import JobsFlowError
 from jobs_flow.job import LINE_LIMIT, Cancelled, Failure, Job
 from jobs_flow.storages.base import Storage
+from jobs_flow.storages.bodies import BodyLimits, check_size
 from jobs_flow.storages.records import Claim, Instance, Outcome
 from jobs_flow.workflows import context, json
 from jobs_flow.workflows.definition import Task
@@ -33,8 +34,6 @@ logger = logging.getLogger("jobs_flow.engine")
 MESSAGE_LIMIT = 10_000
 TRACEBACK_LIMIT = 50_000
 COMPLETION_LINES = 1_000
-#: Characters of JSON that a result may have.
-RESULT_LIMIT = 64 * 1024 * 1024
 
 
 class Performed(NamedTuple):
@@ -45,8 +44,21 @@ class Performed(NamedTuple):
     retry_in: float | None = None
 
 
-def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int, token: str, claim: Claim) -> Performed:
-    """Execute a claimed task; its outcome, and whether the task wants another try after it."""
+def perform(
+    storage: Storage,
+    header: Instance,
+    plan: Plan,
+    path: str,
+    run: int,
+    token: str,
+    claim: Claim,
+    *,
+    limit: int = BodyLimits().limit,
+) -> Performed:
+    """Execute a claimed task; its outcome, and whether the task wants another try after it.
+
+    The claim's texts are JSON, no references. ``limit``: bytes of JSON that a value may have.
+    """
     task = plan.nodes[path].task
     tolerated = task.on_failure == "continue"
     ended: Callable[..., Outcome] = Outcome
@@ -58,6 +70,9 @@ def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int,
         given = context.build(
             plan, path, claim.inputs, base_context=base_context, explicit=claim.argument, updaters=claim.updaters
         )
+        # Known before the function is called, and not when what it has done is to be recorded.
+        check_size("the argument", given.argument_record, limit)
+        check_size("the context", given.context_record, limit)
         ended = partial(Outcome, argument=given.argument_record, context=given.context_record)
         passed_on = given.source if given.source is not None else path
         job = Job(
@@ -78,8 +93,7 @@ def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int,
         if job.stopped:
             return Performed(cancelled(ended))
         body = json.encode(result, "the result")
-        if len(body) > RESULT_LIMIT:
-            raise TooLarge(where="the result", size=len(body.encode()), limit=RESULT_LIMIT)
+        check_size("the result", body, limit)
         _debug(header.id, path, task, result, given.context)
         recorded = json.encode(job.recorded_updaters) if job.recorded_updaters else None
         logs = _completion(task, result)
@@ -88,7 +102,9 @@ def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int,
         return Performed(cancelled(ended))
     except RetryAsked as asked:
         return Performed(
-            failed(asked.cause or asked, ended, source=passed_on if tolerated else None, tolerated=tolerated),
+            failed(
+                asked.cause or asked, ended, source=passed_on if tolerated else None, tolerated=tolerated, limit=limit
+            ),
             asked.delay,
         )
     except BaseException as error:
@@ -97,7 +113,7 @@ def perform(storage: Storage, header: Instance, plan: Plan, path: str, run: int,
         if job is not None and job.stopped:
             # Whatever it raised on the way out, it was told to stop.
             return Performed(cancelled(ended))
-        outcome = failed(error, ended, source=passed_on if tolerated else None, tolerated=tolerated)
+        outcome = failed(error, ended, source=passed_on if tolerated else None, tolerated=tolerated, limit=limit)
         return Performed(outcome, _next_try(task, error, claim.retries))
 
 
@@ -126,11 +142,13 @@ def failed(
     *,
     source: str | None = None,
     tolerated: bool = False,
+    limit: int = BodyLimits().limit,
 ) -> Outcome:
     """The outcome of an exception (feature S48)."""
     message = _text(error)
     try:
         body = json.encode(error.payload if isinstance(error, Failure) else message, "the failure's payload")
+        check_size("the failure's payload", body, limit)
     except Exception as problem:
         body = json.encode(f"{message} ({_text(problem)})")
     try:

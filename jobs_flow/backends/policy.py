@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from jobs_flow.storages.bodies import BodyLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,10 @@ class Policy:
     lease: float = 30.0
     #: Times a task may lose its worker; the next time it fails as ``POISONED``.
     max_losses: int = 3
+    #: Seconds for which instances are kept after their run where their workflow does not say; None: for ever.
+    keep: float | None = None
+    #: How long values may be.
+    bodies: BodyLimits = field(default_factory=BodyLimits)
 
     @property
     def lease_ms(self) -> int:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs_flow.backends.policy import Policy
-from jobs_flow.errors import DefinitionChanged, InstanceNotFound
+from jobs_flow.errors import CannotStart, DefinitionChanged, InstanceNotFound
 from jobs_flow.storages.base import Storage
+from jobs_flow.storages.bodies import SHARED, Bodies
+from jobs_flow.storages.body_stores import BodyStore
 from jobs_flow.storages.records import Completed, Flow, Instance, Outcome, RunSelection, Waiting
 from jobs_flow.workflows import context
 from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.plan import Plan, first_difference
 from jobs_flow.workflows.registry import Registry
+from jobs_flow.workflows.retention import keep_milliseconds
 from jobs_flow.workflows.states import TaskStatus
 
 #: Plans kept per process.
@@ -42,8 +45,9 @@ class RunListener:
     def run_reverted(self, instance_id: str) -> None:
         """Something about an instance changed that is neither a start nor an end."""
 
-    def outlived(self, instance_id: str) -> None:
-        """An ephemeral instance is to be deleted."""
+    def outlived(self, instance_id: str, run: int) -> bool:
+        """An instance is to be deleted, if it still rests after that run; False when it is not gone."""
+        return True
 
     def catch_up(self) -> int:
         """Do what was committed and never done; how many such things there were."""
@@ -63,10 +67,15 @@ class Runtime:
     lane_of: Callable[[Plan, str], str] = field(default=lambda plan, path: "")
     #: The facade that made this, for the command line.
     jobs: Any = None
+    #: An external store of large values, if there is one.
+    get_body_store: Callable[[], BodyStore | None] = lambda: None
+    #: What keeps large values, and loads them.
+    bodies: Bodies = field(init=False)
     _plans: OrderedDict[str, tuple[Instance, Plan]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self.bodies = Bodies(lambda: self.storage, lambda: self.policy.bodies, lambda: self.get_body_store())
         # A child that was forked while another thread of its parent held the lock would wait for ever.
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -133,10 +142,18 @@ class Runtime:
         return replace(flow, lane=lane, waiting=waiting)
 
     def lined_up(self, plan: Plan, selection: RunSelection) -> RunSelection:
-        """A selection with how each of its heads waits."""
+        """A selection with how each of its heads waits, and for how long the instance is kept."""
         heads = [*selection.heads, *(path for stage in selection.stages for path in stage)]
         lane, waiting = self._waiting(plan, heads)
-        return replace(selection, lane=lane, waiting=waiting)
+        return replace(selection, lane=lane, waiting=waiting, keep=self.keep_of(plan.workflow))
+
+    def keep_of(self, workflow: str) -> int | None:
+        """Milliseconds for which instances of a workflow are kept after their run, None for ever.
+
+        As the present code and settings say. Raises ``UnknownWorkflow``.
+        """
+        keep = self.registry.keep(workflow)
+        return keep_milliseconds(self.policy.keep if keep is None else keep)
 
     def _waiting(self, plan: Plan, paths: Iterable[str]) -> tuple[str, dict[str, Waiting]]:
         ways: dict[str, Waiting] = {}
@@ -160,7 +177,35 @@ class Runtime:
         if not plan.roots:
             return None
         last = plan.roots[-1]
-        return context.result_of(plan, last, self.storage.get_inputs(header.id, [last, *plan.descendants(last)]))[0]
+        handed = self.storage.get_inputs(header.id, [last, *plan.descendants(last)])
+        return context.result_of(plan, last, self.bodies.inputs(header.id, handed))[0]
+
+    def start_run(
+        self,
+        instance_id: str,
+        selection: RunSelection,
+        *,
+        expect_run: int,
+        revision: int | None = None,
+        call: str | None = None,
+    ) -> int:
+        """``Storage.start_run`` with an argument of any size; the run's number.
+
+        What earlier runs have kept beside the records that are reset is removed. Raises also ``TooLarge``.
+        """
+        path = selection.heads[0] if len(selection.heads) == 1 else SHARED
+        kept, new = self.bodies.keep(instance_id, expect_run, path, {"argument": selection.argument})
+        selection = replace(selection, argument=kept["argument"]) if new else selection
+        try:
+            started = self.storage.start_run(
+                instance_id, selection, expect_run=expect_run, revision=revision, call=call
+            )
+        except (CannotStart, InstanceNotFound):
+            self.bodies.drop(instance_id, new)
+            raise
+        if started.run > 1:
+            self.bodies.tidy(instance_id, started.run, selection.paths)
+        return started.run
 
     def report(self, instance_id: str, path: str, run: int, outcome: Outcome, completed: Completed) -> None:
         """Tell the listener of a recorded outcome."""

@@ -7,16 +7,16 @@ queueing of what follows; so whoever publishes next, only publishes what the sto
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from jobs_flow.backends.holder import new_token
 from jobs_flow.backends.leases import keeping
+from jobs_flow.backends.patience import patiently
 from jobs_flow.backends.perform import Performed, cancelled, failed, perform
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import StorageUnavailable
+from jobs_flow.backends.values import as_given, complete, loaded_claim
+from jobs_flow.errors import JobsFlowError, StorageUnavailable
 from jobs_flow.storages.records import Claim, Completed, Instance, Outcome
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import context
@@ -24,8 +24,6 @@ from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.states import TaskStatus
 
 logger = logging.getLogger("jobs_flow.engine")
-
-T = TypeVar("T")
 
 #: Seconds for which a step goes on trying to reach its storage: to claim, and to record what a task has done.
 CLAIM_PATIENCE = 10.0
@@ -68,7 +66,7 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
         if problem is not None:
             done = Performed(failed(problem))
         else:
-            done = perform(runtime.storage, header, plan, path, run, token, claim)
+            done = _perform(runtime, header, plan, path, run, token, claim)
         reach("step.performed", instance_id, path)
         if done.retry_in is not None:
             step = _retry(runtime, instance_id, plan, path, run, token, done)
@@ -91,12 +89,26 @@ def run_step(runtime: Runtime, instance_id: str, path: str, run: int, *, worker:
     return _step(outcome, completed, plan)
 
 
+def _perform(
+    runtime: Runtime, header: Instance, plan: Plan, path: str, run: int, token: str, claim: Claim
+) -> Performed:
+    """``perform`` with the values that the claim's texts stand for."""
+    try:
+        loaded = patiently(lambda: loaded_claim(runtime, header.id, claim), CLAIM_PATIENCE)
+    except StorageUnavailable:
+        raise
+    except JobsFlowError as error:
+        return Performed(failed(error, tolerated=plan.nodes[path].task.on_failure == "continue"))
+    limit = runtime.policy.bodies.limit
+    done = perform(runtime.storage, header, plan, path, run, token, loaded, limit=limit)
+    return done._replace(outcome=as_given(done.outcome, claim, loaded))
+
+
 def end_queued(runtime: Runtime, instance_id: str, plan: Plan, path: str, run: int, outcome: Outcome) -> Step:
     """Record the outcome of a queued task that nobody will execute."""
-    complete = runtime.storage.complete
     flow = runtime.flow(plan, path, outcome.status)
-    completed = patiently(
-        lambda: complete(instance_id, path, run, token=None, outcome=outcome, flow=flow), RECORD_PATIENCE
+    completed = complete(
+        runtime, instance_id, path, run, token=None, outcome=outcome, flow=flow, patience=RECORD_PATIENCE
     )
     if not completed.recorded:
         return Step("lost")
@@ -184,9 +196,8 @@ def _record(
 
     def write(outcome: Outcome) -> Completed:
         flow = runtime.flow(plan, path, outcome.status)
-        complete = runtime.storage.complete
-        return patiently(
-            lambda: complete(instance_id, path, run, token=token, outcome=outcome, flow=flow), RECORD_PATIENCE
+        return complete(
+            runtime, instance_id, path, run, token=token, outcome=outcome, flow=flow, patience=RECORD_PATIENCE
         )
 
     try:
@@ -205,17 +216,3 @@ def _record(
 
 def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * 1000)
-
-
-def patiently(operation: Callable[[], T], patience: float) -> T:
-    """The result of a storage operation, tried again while the storage is away."""
-    deadline, delay = time.monotonic() + patience, 0.05
-    while True:
-        try:
-            return operation()
-        except StorageUnavailable as error:
-            if time.monotonic() + delay > deadline:
-                raise
-            logger.warning("the storage is away, trying again in %.2f s: %s", delay, error.code)
-            time.sleep(delay)
-            delay = min(delay * 2, 5.0)

@@ -51,7 +51,7 @@ class SyncBackend(Backend):
         # No worker looks after what nobody waits for; the next run of this process does.
         for due in self._runtime.storage.due():
             if due.kind == "ephemeral":
-                self._runtime.listener.outlived(due.instance_id)
+                self._runtime.listener.outlived(due.instance_id, due.run)
 
     def dispatch_undo(self, instance_id: str, run: int) -> None:
         """Undo everything."""

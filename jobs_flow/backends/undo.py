@@ -8,10 +8,11 @@ from functools import partial
 from jobs_flow.backends.calling import call
 from jobs_flow.backends.holder import new_token
 from jobs_flow.backends.leases import keeping
+from jobs_flow.backends.patience import patiently
 from jobs_flow.backends.perform import ends_the_process, failed
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.backends.step import CLAIM_PATIENCE, RECORD_PATIENCE, patiently
-from jobs_flow.errors import DefinitionChanged
+from jobs_flow.backends.step import CLAIM_PATIENCE, RECORD_PATIENCE
+from jobs_flow.errors import BodyLost, DefinitionChanged
 from jobs_flow.job import Job
 from jobs_flow.storages.records import UndoClaim
 from jobs_flow.workflows import json, paths
@@ -54,6 +55,13 @@ def _poisoned(losses: int) -> dict[str, object]:
 def _undo(runtime: Runtime, instance_id: str, run: int, token: str, claim: UndoClaim) -> dict[str, object] | None:
     """Undo one task; the error to record when it could not be."""
     header = claim.header or runtime.header(instance_id)
+    body = claim.body
+    try:
+        if body is not None:
+            body = patiently(partial(runtime.bodies.load, instance_id, body), CLAIM_PATIENCE)
+    except BodyLost as error:
+        logger.warning("%s %s could not be undone: %s", instance_id, claim.path, error.code)
+        return {**(failed(error).error or {}), "code": "UNDO_FAILED"}
     try:
         plan = runtime.plan_of(header)
         undo = plan.nodes[claim.path].task.undo if claim.path in plan else None
@@ -69,7 +77,7 @@ def _undo(runtime: Runtime, instance_id: str, run: int, token: str, claim: UndoC
             context=dict(header.base_context),
             reports=False,
         )
-        result = json.decode(claim.body) if claim.body is not None else None
+        result = json.decode(body) if body is not None else None
         call(undo, result, job)
     except BaseException as error:
         if ends_the_process(error):

@@ -1,6 +1,6 @@
 """The contract of a storage: a few atomic operations on the records of workflow instances.
 
-Guarantees that every storage gives (``tests/conformance`` proves them for each):
+Guarantees that every storage gives (``jobs_flow.testing`` proves them for each):
 
 - Each method that changes something is atomic: its whole effect and its event are visible, or nothing is.
 - Transitions compare and set. A write whose run, status or token does not match changes nothing and says so.
@@ -21,6 +21,7 @@ The methods are synchronous: they run in workers. Web processes call them in a t
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -95,8 +96,11 @@ class Storage(Runs, Recoverable, Readable, Chunks):
         """
 
     @abstractmethod
-    def delete_instance(self, instance_id: str) -> Instance | None:
+    def delete_instance(self, instance_id: str, *, rested: int | None = None) -> Instance | None:
         """Remove an instance with all that was written for it; its last header, None for all but the first caller.
+
+        With ``rested``, the number of a run: None and no change unless that run is its latest, has ended in a final
+        status (not ``inactive``), and ``undo`` is neither ``wanted`` nor ``running``.
 
         The event ``deleted`` reaches subscribers, ends ``wait_events``, and stays readable by ``events`` for
         TOMBSTONE_KEPT. Its key may be used again.
@@ -104,9 +108,20 @@ class Storage(Runs, Recoverable, Readable, Chunks):
 
     # -- the storage itself ------------------------------------------------------------------
 
+    def now(self) -> int:
+        """Epoch milliseconds on the clock that times and timers are told by."""
+        return time.time_ns() // 1_000_000
+
     @abstractmethod
     def ping(self) -> None:
         """Raise ``StorageUnavailable`` if the storage cannot be used."""
+
+    def cautions(self) -> list[str]:
+        """What the server's settings put records at risk of, a text each; asks the server.
+
+        [] also where it does not tell. Raises ``StorageUnavailable``.
+        """
+        return []
 
     @abstractmethod
     def close(self) -> None:

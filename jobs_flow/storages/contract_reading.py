@@ -42,7 +42,10 @@ class Readable(ABC):
 
     @abstractmethod
     def get_task(self, instance_id: str, path: str) -> dict[str, Any] | None:
-        """One record, decoded: TASK_VIEW (with the body whatever its size) and TASK_DETAILS; None without it."""
+        """One record, decoded: TASK_VIEW (with the body whatever its size) and TASK_DETAILS; None without it.
+
+        A payload whose text is that of a ``bodies.Reference`` is given as one.
+        """
 
     @abstractmethod
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:

@@ -10,7 +10,11 @@ from jobs_flow.storages.records import Due, Lane, Queued, Started, UndoClaim, Un
 
 
 class Recoverable(ABC):
-    """Undoing, elections, timers and lanes."""
+    """Undoing, elections, timers and lanes.
+
+    Where timers and lanes are found by an index that follows the records, ``due``, ``next_due``, ``lanes`` and
+    ``overdue`` may be a moment behind; what they give is true when they give it.
+    """
 
     # -- undoing -----------------------------------------------------------------------------
 
@@ -53,11 +57,11 @@ class Recoverable(ABC):
 
     @abstractmethod
     def due(self, limit: int = 100) -> list[Due]:
-        """Timers whose time has come, the earliest first, ``limit`` at most.
+        """Timers whose time has come, the earliest first, ``limit`` at most; ``expired`` only after all others.
 
         They stay due until what they are about changes (or ``settle``, ``postpone``). Those that no longer apply
         (the task has ended, the instance is gone) are removed here and not given. ``waiting`` of a paused
-        instance is put off.
+        instance is put off. ``expired`` may be held back while an ``ended`` of its instance waits.
         """
 
     @abstractmethod
@@ -66,7 +70,7 @@ class Recoverable(ABC):
 
     @abstractmethod
     def settle(self, due: Due) -> None:
-        """Remove a ``failed``, ``ended`` or ``ephemeral`` timer: it was seen to. Run and token do not matter."""
+        """Remove a ``failed``, ``ended``, ``ephemeral`` or ``expired`` timer: it was seen to, in whatever run."""
 
     @abstractmethod
     def postpone(self, due: Due, delay: int) -> None:

@@ -133,8 +133,9 @@ class Runs(ABC):
            to queue, the run is over.
         6. A finished run sets ``finished_at`` and the status: ``cancelled`` if a task is cancelled and
            none failed; ``failed`` if any failure remains that is not tolerated; ``inactive`` if tasks are
-           (a run of some tasks only); else ``done``. It sets the timers ``ended`` at NOTICE_DELAY and, for an
-           ephemeral instance that is not ``inactive``, ``ephemeral`` at EPHEMERAL_KEPT.
+           (a run of some tasks only); else ``done``. It sets the timer ``ended`` at NOTICE_DELAY and, unless the
+           status is ``inactive``, for an ephemeral instance ``ephemeral`` at EPHEMERAL_KEPT, for any other whose run
+           was started with ``keep`` ``expired`` at that. A start, a reset and the begin of an undo remove both.
 
         What is queued enters its lane, and gets the timer ``waiting`` if it may not wait for ever. One event
         with all of it.
@@ -191,7 +192,7 @@ class Runs(ABC):
     def set_updaters(self, instance_id: str, path: str, updaters: JsonText) -> bool:
         """Replace the recorded updaters (a JSON list) of an ok task; False, and no change, for any other.
 
-        Event: ``tasks`` with ``updaters`` of the path.
+        Event: ``tasks`` with ``updaters`` of the path, None for those that a reference stands for.
         """
 
     # -- while a task runs -------------------------------------------------------------------

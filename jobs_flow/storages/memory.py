@@ -1,6 +1,6 @@
 """Records in this process: the storage of the sync backend and of tests of user code.
 
-Also the model that the other storages are compared with (``tests/conformance``). Nothing survives the
+Also the model that the other storages are compared with (``jobs_flow.testing``). Nothing survives the
 process, nothing is shared with another; within it, any number of threads and event loops may use it.
 """
 
@@ -110,10 +110,10 @@ class MemoryStorage(MemoryTimers, UndoingStorage):
             self._publish(state, data, self._now(state))
             return state.header()
 
-    def delete_instance(self, instance_id: str) -> Instance | None:
+    def delete_instance(self, instance_id: str, *, rested: int | None = None) -> Instance | None:
         with self._changed:
             state = self._states.get(instance_id)
-            if state is None:
+            if state is None or (rested is not None and not state.rests(rested)):
                 return None
             header = state.header()
             self._bury(state)

@@ -31,6 +31,9 @@ class MemoryStates(Storage):
         # One lock for all: an operation takes microseconds. Its waiters are those of wait_events().
         self._changed = threading.Condition()
 
+    def now(self) -> int:
+        return self._clock()
+
     def events(self, instance_id: str, since: int) -> list[Event] | None:
         with self._changed:
             return self._events(instance_id, since)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs_flow.storages.bodies import MARK, Reference, size_of
 from jobs_flow.storages.records import (
     ATTEMPT_FIELDS,
     ATTEMPT_LOG_LINES,
@@ -27,7 +28,7 @@ from jobs_flow.storages.records import (
     Undone,
     Waiting,
 )
-from jobs_flow.workflows.states import InstanceStatus, TaskStatus
+from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
 
 #: The content of an event, or a part of it.
 Data = dict[str, Any]
@@ -143,6 +144,10 @@ class Record:
     def keep(self, **changes: Any) -> None:
         """Keep what it says, but for ``changes``, as an earlier attempt at the task."""
         self.attempts.append(self.as_attempt(**changes))
+
+    def set_aside(self) -> None:
+        """Keep it as an earlier attempt; another record takes its place."""
+        self.keep()
 
     def as_attempt(self, **changes: Any) -> JsonText:
         """What is kept of an attempt, with ``changes``: JSON of ``records.ATTEMPT_FIELDS``."""
@@ -295,11 +300,24 @@ class State:
             return Grip.LOST
         return Grip.CANCELLED if self.stopping(path) else Grip.HELD
 
+    def stands(self, path: str) -> bool:
+        """Whether a task stands in its lane."""
+        return path in self.places
+
     def stop_timers(self, path: str) -> None:
         """Remove all timers of a record, and its place in its lane."""
         self.places.pop(path, None)
         for kind in RECORD_TIMERS:
             self.timers.pop((kind, path, ""), None)
+
+    def stop_end_timers(self) -> None:
+        """Remove the timers that would have it deleted: its run is over no longer."""
+        for kind in ("ephemeral", "expired"):
+            self.timers.pop((kind, "#", ""), None)
+
+    def rests(self, run: int) -> bool:
+        """Whether it has finished ``run``, nothing began since, and nothing of it is to be undone."""
+        return self.run == run and self.status in FINISHED and self.undo not in ("wanted", "running")
 
 
 UNSUCCESSFUL = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED})
@@ -321,10 +339,12 @@ def encode(value: Json) -> JsonText:
 
 
 def decode(text: JsonText | None) -> Json:
-    """A fresh value; None for no text."""
-    return None if text is None else json.loads(text)
+    """A fresh value, a ``Reference`` where one stands for it; None for no text."""
+    if text is None:
+        return None
+    return Reference.parse(text) if text.startswith(MARK) else json.loads(text)
 
 
 def byte_size(text: JsonText | None) -> int | None:
-    """Bytes of a JSON text; None for no text."""
-    return None if text is None else len(text.encode())
+    """Bytes of a JSON text, of that which a reference stands for; None for no text."""
+    return None if text is None else size_of(text)

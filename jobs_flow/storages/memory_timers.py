@@ -11,7 +11,7 @@ from jobs_flow.storages.records import NOTICE_DELAY, Due, Lane, Queued
 from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
 
 #: Kinds of timers that whoever saw to them removes.
-_NOTICES = frozenset({"failed", "ended", "ephemeral"})
+NOTICES = frozenset({"failed", "ended", "ephemeral", "expired"})
 
 #: The status that a record has while a timer of it applies.
 _STATUS = {
@@ -52,18 +52,19 @@ class MemoryTimers(MemoryStates):
     def due(self, limit: int = 100) -> list[Due]:
         with self._changed:
             now = self._clock()
-            come = [found for found in self._timers() if found[0] <= now]
+            # What was kept for long enough can wait; a lease that has run out cannot.
+            come = [(key[0] == "expired", at, owner, key) for at, owner, key in self._timers() if at <= now]
             given: list[Due] = []
-            for _, instance_id, key in nsmallest(len(come), come):
+            for _, _, instance_id, key in nsmallest(len(come), come):
                 if len(given) >= limit:
                     break
                 state = self._states[instance_id]
-                if not _applies(state, key):
+                if not applies(state, key):
                     del state.timers[key]
                 elif key[0] == "waiting" and state.paused:
                     state.timers[key] = now + NOTICE_DELAY
                 else:
-                    given.append(_due(state, key))
+                    given.append(due_of(state, key))
             return given
 
     def next_due(self) -> int | None:
@@ -72,7 +73,7 @@ class MemoryTimers(MemoryStates):
             return None if earliest is None else max(0, earliest - self._clock())
 
     def settle(self, due: Due) -> None:
-        if due.kind in _NOTICES:
+        if due.kind in NOTICES:
             with self._changed:
                 state = self._states.get(due.instance_id)
                 if state is not None:
@@ -133,7 +134,7 @@ class MemoryTimers(MemoryStates):
             self._marks[place.lane] = max(self._marks.get(place.lane, 0), mark)
 
 
-def _applies(state: State, key: TimerKey) -> bool:
+def applies(state: State, key: TimerKey) -> bool:
     """Whether what a timer is about is still so."""
     kind, path, _ = key
     if kind in RECORD_TIMERS:
@@ -146,7 +147,7 @@ def _applies(state: State, key: TimerKey) -> bool:
     return kind == "ended" or state.status in FINISHED
 
 
-def _due(state: State, key: TimerKey) -> Due:
+def due_of(state: State, key: TimerKey) -> Due:
     kind, path, detail = key
     if kind in RECORD_TIMERS:
         record = state.records[path]

@@ -52,7 +52,8 @@ __all__ = [
     "Waiting",
 ]
 
-#: A JSON document as text.
+#: A JSON document as text; or of a payload of users that is too long for a record, the text of a ``bodies.Reference``,
+#: which no event, view or attempt ever shows: ``bodySize`` is then the length that it says.
 JsonText = str
 Json = Any
 
@@ -245,7 +246,8 @@ class Due:
 
     ``kind`` is one of: ``lease`` (nobody renewed it), ``timeout`` (runs for too long), ``waiting`` (queued for
     too long), ``retry`` (time to try again), ``failed`` and ``ended`` (a failure, the end of a run, of
-    which nobody was told yet), ``ephemeral`` (to be deleted), ``undo`` (the undoing has no worker).
+    which nobody was told yet), ``ephemeral`` (to be deleted), ``expired`` (kept for as long as its workflow says),
+    ``undo`` (the undoing has no worker).
     """
 
     kind: str
@@ -290,7 +292,7 @@ class UndoClaim:
 
     state: str
     path: str = ""
-    #: The result of the task, as JSON text.
+    #: The result of the task, as JSON text; None where there is none, and for null.
     body: JsonText | None = None
     header: Instance | None = None
     #: How often whoever undid this very task before let the lease run out.

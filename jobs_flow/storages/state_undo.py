@@ -39,6 +39,7 @@ class UndoingStorage(StateStorage):
             if answer != "granted" or path is None:
                 return UndoClaim(answer)
             body, losses = state.records[path].body, state.undo_losses
+            body = None if body == "null" else body  # as ``Input.value`` says it
             return UndoClaim(answer, path=path, body=body, header=state.header(), losses=losses)
 
         return self._within(instance_id, claim)

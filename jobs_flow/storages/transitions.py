@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs_flow.storages.bodies import size_of
 from jobs_flow.storages.memory_records import UNSUCCESSFUL, Data, Record, State, decode, encode, matches
 from jobs_flow.storages.records import (
     EPHEMERAL_KEPT,
@@ -41,7 +42,8 @@ def start(state: State, selection: RunSelection, now: int) -> Data:
     state.staged, state.lane = bool(selection.stages), selection.lane
     state.stages = [tuple(stage) for stage in selection.stages]
     state.waiting = dict(selection.waiting)
-    state.timers.pop(("ephemeral", "#", ""), None)
+    state.keep = selection.keep
+    state.stop_end_timers()
     for path in selection.heads:
         head = state.records[path]
         head.waiting = selection.waiting.get(path, Waiting(selection.lane))
@@ -63,8 +65,12 @@ def end(state: State, status: InstanceStatus, now: int) -> None:
     """End the present run, and have somebody told of it."""
     state.status, state.finished_at = status, now
     state.timers["ended", "#", f"{state.run} {status.value}"] = now + NOTICE_DELAY
-    if state.ephemeral and status in FINISHED:
+    if status not in FINISHED:
+        return
+    if state.ephemeral:
         state.timers["ephemeral", "#", ""] = now + EPHEMERAL_KEPT
+    elif state.keep is not None:
+        state.timers["expired", "#", ""] = now + state.keep
 
 
 def revert(state: State, run: int, error: Mapping[str, Any]) -> Data | None:
@@ -240,7 +246,7 @@ def _end(record: Record, outcome: Outcome, now: int) -> Data:
     if error is not None:
         change["error"] = decode(error)
     if outcome.body is not None:
-        change["bodySize"] = size = len(outcome.body.encode())
+        change["bodySize"] = size = size_of(outcome.body)
         if size <= VIEW_BODY_LIMIT:
             change["body"] = decode(outcome.body)
 

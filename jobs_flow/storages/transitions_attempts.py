@@ -16,7 +16,7 @@ def put_back(state: State, paths: Iterable[str], run: int | None = None) -> None
         old = state.records.get(path)
         if old is not None:
             if old.attempt or old.status in ENDED:
-                keep(old)
+                old.set_aside()
             state.records[path] = Record(run=old.run if run is None else run, attempts=old.attempts)
             state.stop_timers(path)
 

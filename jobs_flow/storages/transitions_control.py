@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.memory_records import Data, Record, State, decode, encode
 from jobs_flow.storages.records import JsonText, NewInstance
 from jobs_flow.workflows.states import TaskStatus
@@ -33,7 +34,9 @@ def set_updaters(state: State, path: str, updaters: JsonText) -> Data | None:
         return None
     value = decode(updaters)
     record.updaters = updaters if value else None
-    return {"run": state.run, "tasks": {path: {"updaters": value}}}
+    # Of a large value an event says nothing: whoever wants it reads the task.
+    shown = None if isinstance(value, Reference) else value
+    return {"run": state.run, "tasks": {path: {"updaters": shown}}}
 
 
 def update(state: State, new: NewInstance) -> Data:

@@ -30,7 +30,7 @@ def begin(state: State, paths: Sequence[str], now: int) -> tuple[bool, Data | No
     state.status, state.undo = InstanceStatus.WORKING, "running"
     state.finished_at = None
     state.undo_path, state.undo_token, state.undo_answer = None, None, None
-    state.timers.pop(("ephemeral", "#", ""), None)
+    state.stop_end_timers()
     state.timers[TIMER] = now + NOTICE_DELAY
     return True, {"run": state.run, "reset": True}
 

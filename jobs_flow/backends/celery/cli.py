@@ -78,6 +78,14 @@ def doctor(jobs: Jobs) -> int:
     return 1 if found else 0
 
 
+@_command(name="create-table")
+def create_table(jobs: Jobs) -> None:
+    """Make the DynamoDB table of the storage, or check the one that is there."""
+    from jobs_flow.storages.dynamodb.schema import create_table_of
+
+    click.echo(create_table_of(jobs.storage))
+
+
 @_command()
 def recover(jobs: Jobs) -> None:
     """Put right at once what the workers' recovery would find."""
@@ -142,6 +150,25 @@ def destroy(jobs: Jobs, instance_id: str) -> int:
         return 0
     click.echo(f"{instance_id}: there is no such instance", err=True)
     return 1
+
+
+@_command(
+    click.option("--older-than", metavar="AGE", help="Finished so long ago: 30d, 12h, 45m. Else: its workflow's keep."),
+    click.option("--workflow", metavar="NAME", help="Only instances of this workflow."),
+    click.option("--status", metavar="STATUS,…", help="Only those that are: done, failed, cancelled."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="So many at most."),
+    click.option("--orphans", is_flag=True, help="Also rows of instances whose records are gone."),
+    click.option("--dry-run", is_flag=True, help="Remove nothing; only count."),
+)
+def prune(jobs: Jobs, **options: Any) -> None:
+    """Remove old finished instances with records, logs and rows.
+
+    What is working, inactive or being undone is never touched.
+    """
+    status = options.pop("status")
+    found = jobs.prune(status=status and [each.strip() for each in status.split(",")], **options)
+    for line in found.lines():
+        click.echo(line)
 
 
 @_command()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
+from amqp import exceptions as amqp
 from celery import Celery, current_app, group
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
@@ -15,12 +16,15 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from jobs_flow.backends.base import Backend, Dispatch
 from jobs_flow.backends.celery import canvas, discovery, guards, messages, signals, task, worker
+from jobs_flow.backends.celery.confirms import Unconfirmed, confirmed
 from jobs_flow.backends.celery.settings import DEFAULTS, SETTINGS, check, merge_transport_options
 from jobs_flow.backends.policy import Policy
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.errors import BrokerUnavailable, CannotPublish, ConfigurationError, ResultBackendRequired
 from jobs_flow.ids import message_id
+from jobs_flow.storages.bodies import BodyLimits
 from jobs_flow.workflows.plan import Plan
+from jobs_flow.workflows.retention import keep_seconds
 
 if TYPE_CHECKING:
     from jobs_flow.backends.celery.deaths import Death
@@ -34,7 +38,7 @@ PUBLISH_BATCH = 500
 #: Ids in one revoke, and how many revokes one call may send.
 REVOKE_BATCH = 1_000
 REVOKES = 20
-#: Seconds to wait for a connection of its own.
+#: Seconds to wait for a connection of its own, and for an AMQP broker's answers on it.
 CONNECT_TIMEOUT = 5
 
 
@@ -89,10 +93,18 @@ class CeleryBackend(Backend):
         return str(value) if value else None
 
     @property
+    def default_bodies(self) -> str | None:
+        """The application's ``jobs_flow_bodies`` setting."""
+        value = self.setting("jobs_flow_bodies")
+        return str(value) if value else None
+
+    @property
     def policy(self) -> Policy:
-        """As the settings ``jobs_flow_lease`` and ``jobs_flow_max_losses`` say, read once."""
+        """As the settings ``jobs_flow_`` ``lease``, ``max_losses``, ``keep`` and ``body_…`` say, read once."""
         if self._policy is None:
-            self._policy = Policy(self.setting("jobs_flow_lease"), self.setting("jobs_flow_max_losses"))
+            keep = keep_seconds(self.setting("jobs_flow_keep"))
+            bodies = BodyLimits(self.setting("jobs_flow_body_threshold"), self.setting("jobs_flow_body_limit"))
+            self._policy = Policy(self.setting("jobs_flow_lease"), self.setting("jobs_flow_max_losses"), keep, bodies)
         return self._policy
 
     def setting(self, name: str) -> Any:
@@ -128,17 +140,26 @@ class CeleryBackend(Backend):
         try:
             canvases = make()
             whole = canvases[0] if len(canvases) == 1 else group(*canvases, app=self.app)
-            with self.app.producer_or_acquire(None) as producer:
-                # One round trip for many messages, where the transport can.
-                batch = getattr(producer, "batch", None)
-                with batch(PUBLISH_BATCH) if batch and len(canvases) > 1 else nullcontext():
-                    whole.apply_async(producer=producer, add_to_parent=False)
-        except (OperationalError, OSError) as error:
+            try:
+                self._send(whole, len(canvases))
+            except Unconfirmed as error:
+                if not error.lost:
+                    raise
+                # Twice published, the second is refused.
+                self._send(whole, len(canvases))
+        except (OperationalError, OSError, Unconfirmed) as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
         except Exception as error:
             if _is_passing(self.app, error):
                 raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
             raise CannotPublish(reason=f"{type(error).__name__}: {error}") from error
+
+    def _send(self, whole: Signature, count: int) -> None:
+        with self.app.producer_or_acquire(None) as producer, confirmed(producer):
+            # One round trip for many messages, where the transport can.
+            batch = getattr(producer, "batch", None)
+            with batch(PUBLISH_BATCH) if batch and count > 1 else nullcontext():
+                whole.apply_async(producer=producer, add_to_parent=False)
 
     def dispatch_patiently(self, work: Dispatch) -> None:
         """``dispatch`` from a worker: the tasks are recorded as queued, so their messages should go out."""
@@ -187,6 +208,7 @@ class CeleryBackend(Backend):
                     if _is_passing(self.app, error):
                         raise
                     return True
+                # A quorum queue that has no leader yet says 0: that costs second messages, which are refused.
                 return not found.message_count
         except Exception as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error
@@ -209,12 +231,24 @@ class CeleryBackend(Backend):
     def _connected(self) -> Iterator[Any]:
         """A connection of its own. Raises soon, where Celery's would try for ever."""
         with self.app.connection_for_write() as connection:
+            if connection.transport.driver_type == "amqp":
+                # One that has stopped answering, or waits for the majority of its nodes, is away too.
+                limits = {"read_timeout": CONNECT_TIMEOUT, "write_timeout": CONNECT_TIMEOUT}
+                connection.transport_options = {**(connection.transport_options or {}), **limits}
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_TIMEOUT)
             yield connection
 
 
 def _is_passing(app: Celery, error: BaseException) -> bool:
     """Whether a broker's refusal is about now: out of memory, read-only, loading, gone in the middle of a batch."""
+    if isinstance(error, amqp.ConnectionError | amqp.RecoverableChannelError | amqp.MessageNacked):
+        return True
+    if isinstance(error, amqp.AccessRefused):
+        # Of the credentials, which may be on their way; not of what they may do.
+        return "Login was refused" in str(error)
+    if isinstance(error, amqp.NotFound):
+        # A queue or an exchange that was deleted in between, which the next connection declares; or its node is down.
+        return True
     if isinstance(error, RuntimeError) and "publish batch" in str(error):
         # The connection was lost, and made anew, while the batch was being filled.
         return True

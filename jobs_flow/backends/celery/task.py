@@ -15,7 +15,8 @@ from celery.exceptions import Ignore, Reject
 
 from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.celery import messages
-from jobs_flow.backends.step import CLAIM_PATIENCE, Step, patiently, run_step
+from jobs_flow.backends.patience import patiently
+from jobs_flow.backends.step import CLAIM_PATIENCE, Step, run_step
 from jobs_flow.backends.undo import run_undo
 from jobs_flow.errors import (
     BrokerUnavailable,
@@ -153,7 +154,7 @@ def _begin(backend: CeleryBackend, instance_id: str, run: int) -> None:
     plan = runtime.plan_of(header)
     selected = runtime.lined_up(plan, selection.select_all(plan))
     try:
-        runtime.storage.start_run(instance_id, selected, expect_run=run)
+        runtime.start_run(instance_id, selected, expect_run=run)
     except CannotStart:
         if runtime.header(instance_id).run != run:
             raise

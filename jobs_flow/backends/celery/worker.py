@@ -166,11 +166,18 @@ class Steward(_Thread):
         super().__init__("jobs-flow-recovery", backend)
         self._deaths: deque[Death] = deque(maxlen=DEATHS_KEPT)
         self._elected = False
+        self._cautioned = False
         runtime = backend.runtime
         storage: Any = Gated(_Lazily(lambda: runtime.storage), self._gate)
+        # The index's driver has locks of its own, and so has an import that it makes at its first connection.
+        listener: Any = Gated(runtime.listener, self._gate)
         # A runtime of its own: its lock and its plans are not those that a child uses.
         self._runtime: Runtime = replace(
-            runtime, get_storage=lambda: storage, _plans=type(runtime._plans)(), _lock=threading.Lock()
+            runtime,
+            get_storage=lambda: storage,
+            listener=listener,
+            _plans=type(runtime._plans)(),
+            _lock=threading.Lock(),
         )
         publisher: Any = Gated(backend, self._gate)
         self._recovery = Recovery(self._runtime, publisher)
@@ -200,6 +207,7 @@ class Steward(_Thread):
 
     def _work(self) -> float:
         self._mourn()
+        self._caution()
         policy = self._runtime.policy
         if not self._backend.setting("jobs_flow_recovery"):
             return policy.heartbeat
@@ -211,6 +219,15 @@ class Steward(_Thread):
             return policy.heartbeat
         self._recovery.sweep()
         return min(self._recovery.pause(), policy.heartbeat)
+
+    def _caution(self) -> None:
+        """Say once what is wrong with the storage's server, so that whoever starts a worker reads it."""
+        if self._cautioned:
+            return
+        storage = self._runtime.storage
+        for text in storage.cautions():
+            logger.warning("the storage %s: %s", storage.label, text)
+        self._cautioned = True
 
     def _mourn(self) -> None:
         while self._deaths:

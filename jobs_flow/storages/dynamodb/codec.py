@@ -195,11 +195,11 @@ def timers(found: Mapping[str, int], names: Names, instance_id: str) -> Attribut
     """
     if not found:
         return {}
-    urgent = [at for kind, at in found.items() if kind != "expired"]
+    urgent = any(not kind.startswith("expired") for kind in found)
     return {
         "timers": encode(dict(sorted(found.items()))),
         "dueShard": names.due_shard(instance_id, "due" if urgent else "kept"),
-        "dueAt": min(urgent or found.values()),
+        "dueAt": min(found.values()),
     }
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from jobs_flow.errors import ConfigurationError, StorageUnavailable
+from jobs_flow.errors import ConfigurationError, JobsFlowError, StorageUnavailable
 from jobs_flow.storages.dynamodb.clock import SkewedClock
 from jobs_flow.storages.redis_addresses import SCHEMES
 
@@ -21,7 +21,7 @@ from jobs_flow.storages.redis_addresses import SCHEMES
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 15
 #: How often a request is sent at most: with pauses that grow, as the service asks of clients that it throttles. One
-#: that never succeeds takes half a minute at worst, and some seconds where nobody listens.
+#: that never succeeds takes some seconds where nobody listens, and a minute where nobody answers.
 ATTEMPTS = 4
 #: Connections kept open; threads beyond them open one of their own for each request.
 POOL = 50
@@ -211,6 +211,9 @@ def reporting(label: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str | None:
     """Why the table cannot be used; None for an error that says nothing of the kind."""
+    if isinstance(error, JobsFlowError):
+        # That the driver is not installed, for one.
+        return None
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     if isinstance(error, ClientError):

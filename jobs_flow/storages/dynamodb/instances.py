@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
+import logging
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, cast
 
-from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound, InvalidArgument, StorageUnavailable
+from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound, InvalidArgument, JobsFlowError, kind_of
 from jobs_flow.ids import new_token
 from jobs_flow.storages import transitions_control
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Write
-from jobs_flow.storages.dynamodb.names import FAMILIES, HEADER, LONGEST
+from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Pointer, Write
+from jobs_flow.storages.dynamodb.names import FAMILIES, LONGEST
 from jobs_flow.storages.dynamodb.overflow import Replaced
 from jobs_flow.storages.dynamodb.states import Loader, StoredState
 from jobs_flow.storages.dynamodb.unit import Units
@@ -21,8 +23,10 @@ from jobs_flow.storages.memory_records import State
 from jobs_flow.storages.records import TOMBSTONE_KEPT, Instance, NewInstance
 from jobs_flow.workflows.states import InstanceStatus
 
-#: Times that something is tried because somebody else was first.
-ATTEMPTS = 20
+logger = logging.getLogger("jobs_flow.storage")
+
+#: Items of a deleted instance that are removed after one look at whether it still is.
+SWEPT = 100
 #: Seconds after which the service itself removes what is left of a deleted instance's header.
 LEFT_FOR = 86_400
 
@@ -33,22 +37,25 @@ class DynamoInstances(Units):
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header; a path without an item has a fresh record."""
         _check(new)
-        for _ in range(ATTEMPTS):
+        name = new_token()
+        for _ in self.items.patiently():
             holder = None if new.key is None else self.find_key(new.workflow, new.key, realm=new.realm)
-            if holder is not None:
-                raise InstanceExists(instance_id=holder)
+            if holder not in (None, new.id):
+                raise InstanceExists(instance_id=holder)  # type: ignore[arg-type]
             before = self.items.get(self.names.header(new.id))
             if before is not None and "deletedAt" not in before:
+                made = self.get_instance(new.id) if before.get("treeName") == name else None
+                if made is not None:
+                    # It was written, though nobody could say so at the time.
+                    return made
                 raise InstanceExists(instance_id=new.id)
             if before is not None:
-                self._sweep(new.id)
-            try:
-                return self._create(new, before)
-            except Conflict:
-                continue
-        raise StorageUnavailable(storage=self.label, reason="others kept creating the instance for too long")
+                self._sweep(new.id, cast(int, before["ver"]))
+            with contextlib.suppress(Conflict):
+                return self._create(new, before, name)
+        raise AssertionError("patience ends with an error")
 
-    def _create(self, new: NewInstance, before: Attributes | None) -> Instance:
+    def _create(self, new: NewInstance, before: Attributes | None, name: str) -> Instance:
         loader = Loader(self.items, self.names, new.id)
         now = self.connection.clock()
         state = State(
@@ -67,27 +74,29 @@ class DynamoInstances(Units):
             key=new.key,
             seq=1,
         )
-        version = cast(int, before["ver"]) + 1 if before else 1
+        # Never that of an earlier instance of this id: somebody may still want to write to that one.
+        version = max(now, cast(int, before["ver"]) + 1 if before else 1)
         header = codec.header_image(state, {}, self.names) | {
             "id": codec.encode(new.id),
             "ver": version,
-            "treeName": new_token(),
+            "treeName": name,
             "counts": codec.encode({"inactive": len(new.paths)} if new.paths else {}),
             "listKey": self.names.list_shard(new.id),
             "listAt": listed(now, new.id),
             "realmKey": self.names.realm(new.realm),
         }
         event = codec.encode({"run": 0, "reset": True})
+        at = self.names.header(new.id)
         writes = [
             Write(
-                self.names.header(new.id),
-                loader.overflow.spill(header),
+                at,
+                loader.overflow.spill(at, header),
                 whole=True,
                 condition="attribute_not_exists(#v)" if before is None else "#v = :v",
                 values={} if before is None else {":v": before["ver"]},
                 names={"#v": "ver"},
             ),
-            *self._definition(loader, new.id, state.data, state.base_context, state.tree, new.paths),
+            *self._definition(loader, state, name, new.paths),
             Write(self.names.event(new.id, 1), {"e": event}, whole=True),
         ]
         if new.key is not None:
@@ -99,15 +108,13 @@ class DynamoInstances(Units):
         made.data, made.base_context = state.data, state.base_context
         return made.header()
 
-    def _definition(
-        self, loader: Loader, instance_id: str, data: str, base_context: str, tree: str, paths: Sequence[str]
-    ) -> list[Write]:
-        spill = loader.overflow.spill
-        described = {"tree": codec.storable(tree), "paths": codec.encode(list(paths))}
-        texts = {"data": codec.storable(data), "baseContext": codec.storable(base_context)}
+    def _definition(self, loader: Loader, state: State, name: str, paths: Sequence[str]) -> list[Write]:
+        """What the header is read with; ``name`` says that they belong together."""
+        described = {"tree": codec.storable(state.tree), "paths": codec.encode(list(paths))}
+        texts = {"data": codec.storable(state.data), "baseContext": codec.storable(state.base_context)}
+        items = {self.names.definition(state.id): texts, self.names.tree(state.id): described}
         return [
-            Write(self.names.definition(instance_id), spill(texts), whole=True),
-            Write(self.names.tree(instance_id), spill(described), whole=True),
+            Write(at, loader.overflow.spill(at, item) | {"treeName": name}, whole=True) for at, item in items.items()
         ]
 
     def _key_of(self, workflow: str, realm: str, key: str, instance_id: str) -> Write:
@@ -132,20 +139,20 @@ class DynamoInstances(Units):
 
     def _header_of(self, instance_id: str, found: dict[ItemKey, Attributes]) -> Instance | None:
         names, loader = self.names, Loader(self.items, self.names, instance_id)
-        while True:
+        for _ in self._patiently():
             attributes, definition = found.get(names.header(instance_id)), found.get(names.definition(instance_id))
             if attributes is None or "deletedAt" in attributes:
                 return None
             try:
-                if definition is None:
-                    raise Replaced
-                loader.overflow.fill([attributes, definition])
+                loader.overflow.fill([attributes])
+                definition = loader.take(definition, str(attributes["treeName"]))
             except Replaced:
                 found = self.items.get_many([names.header(instance_id), names.definition(instance_id)])
                 continue
             state = self._state(instance_id, attributes, loader)
             state.data, state.base_context = str(definition["data"]), str(definition["baseContext"])
             return state.header()
+        raise AssertionError("patience ends with an error")
 
     def list_ids(self, *, realm: str | None = None, after: str | None = None, limit: int = 100) -> list[str]:
         """Ids in order of creation, newest first."""
@@ -168,13 +175,14 @@ class DynamoInstances(Units):
 
     def get_tree(self, instance_id: str) -> list[dict[str, Any]] | None:
         """The description the instance was created with, or last updated to."""
-        if self._load(instance_id) is None:
-            return None
-        try:
-            tree: list[dict[str, Any]] = json.loads(str(Loader(self.items, self.names, instance_id).tree()["tree"]))
-        except Replaced:
-            return self.get_tree(instance_id)
-        return tree
+        for _ in self._patiently():
+            state = self._load(instance_id)
+            if state is None:
+                return None
+            with contextlib.suppress(Replaced):
+                tree: list[dict[str, Any]] = json.loads(str(state.loader.tree(state.tree_name)["tree"]))
+                return tree
+        raise AssertionError("patience ends with an error")
 
     def find_key(self, workflow: str, key: str, *, realm: str = "") -> str | None:
         """The id of the instance of this workflow and realm that has ``key``, or None."""
@@ -194,22 +202,23 @@ class DynamoInstances(Units):
                 raise InstanceBusy(instance_id=new.id, action="changing its tasks")
             if state.key is not None and state.workflow != new.workflow:
                 holder = self.find_key(new.workflow, state.key, realm=state.realm)
-                if holder not in (None, new.id):
-                    raise InstanceExists(instance_id=holder)  # type: ignore[arg-type]
+                if holder is not None and holder != new.id:
+                    raise InstanceExists(instance_id=holder)
                 old = self.names.key(state.workflow, state.realm, state.key)
                 state.others += [Write(old, delete=True), self._key_of(new.workflow, state.realm, state.key, new.id)]
             self._changed_by(state, transitions_control.update(state, new))
             state.tree_name = new_token()
-            state.others += self._definition(
-                state.loader, new.id, state.data, state.base_context, state.tree, new.paths
-            )
+            replaced = self.items.get_many([self.names.definition(new.id), self.names.tree(new.id)])
+            state.others += self._definition(state.loader, state, state.tree_name, new.paths)
+            texts = [value for item in replaced.values() for value in item.values() if isinstance(value, Pointer)]
+            state.after.append(lambda: state.overflow.drop(texts))
             return state.header()
 
         return self._within(new.id, update)
 
     def delete_instance(self, instance_id: str, *, rested: int | None = None) -> Instance | None:
         """Remove an instance with all that was written for it."""
-        for _ in range(ATTEMPTS):
+        for _ in self.items.patiently():
             state = self._load(instance_id)
             if state is None or (rested is not None and not state.rests(rested)):
                 return None
@@ -219,9 +228,12 @@ class DynamoInstances(Units):
             except (Conflict, Replaced):
                 continue
             self._announce(instance_id, state.seq + 1, '{"deleted":true}')
-            self._sweep(instance_id)
+            try:
+                self._sweep(instance_id, state.version + 1)
+            except JobsFlowError as error:
+                logger.warning("%s: what is left of it is removed later: %s", instance_id, kind_of(error))
             return header
-        raise StorageUnavailable(storage=self.label, reason="others kept changing the instance for too long")
+        raise AssertionError("patience ends with an error")
 
     def _burial(self, state: StoredState) -> list[Write]:
         now = self.connection.clock()
@@ -248,12 +260,17 @@ class DynamoInstances(Units):
             writes.append(Write(self.names.key(state.workflow, state.realm, state.key), delete=True))
         return writes
 
-    def _sweep(self, instance_id: str) -> None:
-        """Remove all items of a deleted instance but its tombstone."""
+    def _sweep(self, instance_id: str, version: int) -> None:
+        """Remove all items of a deleted instance but its tombstone, which has that version."""
+        header = self.names.header(instance_id)
         for family in FAMILIES:
             key = self.names.of(family, instance_id)
-            found = self.items.query(key, only=["ver"])
-            self.items.delete_many(ItemKey(key, sort) for sort, _ in found if (family, sort) != ("workflow_", HEADER))
+            found = (ItemKey(key, sort) for sort, _ in self.items.query(key, only=["ver"]))
+            while batch := list(islice(found, SWEPT)):
+                if (self.items.get_many([header], ["ver"]).get(header) or {}).get("ver") != version:
+                    # Another instance has the id by now.
+                    return
+                self.items.delete_many(at for at in batch if at != header)
 
     def _instance_of(self, key: str) -> tuple[str, str]:
         """Family and instance that a hash key is of."""
@@ -268,8 +285,8 @@ def listed(created_at: int, instance_id: str) -> str:
 
 
 def _check(new: NewInstance) -> None:
-    if len(new.id) > LONGEST:
-        raise InvalidArgument(argument="id", reason=f"it is longer than {LONGEST} characters")
+    if len(new.id.encode("utf-8", "surrogatepass")) > LONGEST:
+        raise InvalidArgument(argument="id", reason=f"it is longer than {LONGEST} bytes")
     for argument, text in (("id", new.id), ("realm", new.realm), ("key", new.key or "")):
         try:
             text.encode()

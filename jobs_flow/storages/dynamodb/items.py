@@ -61,7 +61,9 @@ class Write:
 
     def size(self) -> int:
         """About how many bytes it is in a request."""
-        return 200 + sum(len(name) + _size(value) for name, value in self.put.items())
+        # The service counts items, not requests: of one that is updated that is all of it.
+        whole = self.put if self.rest is None else self.rest()
+        return 200 + sum(len(name) + _size(value) for name, value in whole.items())
 
 
 class Conflict(Exception):
@@ -100,9 +102,9 @@ class Items:
             keys_left: Any = [_key(each) for each in wanted[start : start + KEYS_A_READ]]
             # An answer without its key could not be told from the others.
             part = _projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
-            for _ in self._patiently():
+            for _ in self.patiently():
                 request = {self._table: {"Keys": keys_left, "ConsistentRead": True, **part}}
-                answer = self.connection.call("batch_get_item", RequestItems=request)
+                answer = self._sent("batch_get_item", RequestItems=request)
                 for item in answer["Responses"].get(self._table, []):
                     found[ItemKey(item["Key"]["S"], item["Sort"]["S"])] = decode(item)
                 left = answer.get("UnprocessedKeys", {}).get(self._table)
@@ -110,6 +112,37 @@ class Items:
                     break
                 keys_left = left["Keys"]
         return found
+
+    def get_together(self, keys: Iterable[ItemKey]) -> dict[ItemKey, Attributes]:
+        """Those of the items that there are, as they were at one moment, as far as they fit into one answer.
+
+        Other reads may find one item as a transaction left it and another as it was before: the service lets them
+        pass while it is writing one. What a transition is decided by is read so.
+        """
+        wanted = list(dict.fromkeys(keys))
+        found: dict[ItemKey, Attributes] = {}
+        for start in range(0, len(wanted), KEYS_A_READ):
+            found |= self._get_some(wanted[start : start + KEYS_A_READ])
+        return found
+
+    def _get_some(self, wanted: Sequence[ItemKey]) -> dict[ItemKey, Attributes]:
+        from botocore.exceptions import ClientError
+
+        request = [{"Get": {"TableName": self._table, "Key": _key(at)}} for at in wanted]
+        for _ in self.patiently():
+            try:
+                answers = self.connection.call("transact_get_items", TransactItems=request)["Responses"]
+            except ClientError as error:
+                if isinstance(refused := self._refused(error, []), Conflict):
+                    # Somebody is writing one of them.
+                    continue
+                if len(wanted) == 1:
+                    raise refused from error
+                # More than the 4 MB of an answer.
+                half = len(wanted) // 2
+                return self._get_some(wanted[:half]) | self._get_some(wanted[half:])
+            return {at: decode(each["Item"]) for at, each in zip(wanted, answers, strict=True) if each.get("Item")}
+        raise AssertionError("patience ends with an error")
 
     def query(
         self,
@@ -191,41 +224,49 @@ class Items:
 
     def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[dict[str, Any]]:
         given = 0
-        while True:
+        while limit is None or given < limit:
             if limit is not None:
                 request["Limit"] = limit - given
             answer = self._call("query", **request)
             for item in answer["Items"]:
                 yield item
                 given += 1
-            if "LastEvaluatedKey" not in answer or given == limit:
+            if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     # -- writing -----------------------------------------------------------------------------
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Do all of the writes, or none. Raises ``Conflict``."""
+        """Do all of the writes, or none. Raises ``Conflict``.
+
+        A request that is sent again because its answer was lost is answered as it was: it has a token of its own.
+        """
         from botocore.exceptions import ClientError
 
-        if len(writes) == 1:
-            self.write(writes[0])
-            return
         try:
             self.connection.call("transact_write_items", TransactItems=[self._transacted(write) for write in writes])
         except ClientError as error:
             raise self._refused(error, writes) from error
 
     def write(self, write: Write) -> None:
-        """Do one write. Raises ``Conflict``."""
+        """Do one write. Raises ``Conflict`` when it has a condition."""
         from botocore.exceptions import ClientError
 
+        if write.condition is not None:
+            self.transact([write])
+            return
         ((kind, request),) = self._transacted(write).items()
         method = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
-        try:
-            self.connection.call(method, **request)
-        except ClientError as error:
-            raise self._refused(error, [write]) from error
+        for _ in self.patiently():
+            try:
+                self.connection.call(method, **request)
+            except ClientError as error:
+                refused = self._refused(error, [write])
+                if not isinstance(refused, Conflict):
+                    raise refused from error
+            else:
+                return
 
     def put_many(self, items: Iterable[tuple[ItemKey, Mapping[str, Value]]]) -> None:
         """Write items, whatever there was, in no order."""
@@ -233,13 +274,16 @@ class Items:
 
     def delete_many(self, keys: Iterable[ItemKey]) -> None:
         """Delete items, in no order."""
-        self._batch([{"DeleteRequest": {"Key": _key(at)}} for at in keys])
+        self._batch([{"DeleteRequest": {"Key": _key(at)}} for at in dict.fromkeys(keys)])
 
     def _batch(self, requests: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(requests), ITEMS_A_BATCH):
             left: Any = requests[start : start + ITEMS_A_BATCH]
-            for _ in self._patiently():
-                answer = self.connection.call("batch_write_item", RequestItems={self._table: left})
+            for _ in self.patiently():
+                try:
+                    answer = self._sent("batch_write_item", RequestItems={self._table: left})
+                except Conflict:
+                    continue
                 left = answer.get("UnprocessedItems", {}).get(self._table)
                 if not left:
                     break
@@ -247,9 +291,18 @@ class Items:
     # -- requests ----------------------------------------------------------------------------
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        return self.connection.call(operation, TableName=self._table, **request)
+        return self._sent(operation, TableName=self._table, **request)
 
-    def _patiently(self) -> Iterator[None]:
+    def _sent(self, operation: str, **request: Any) -> dict[str, Any]:
+        """The answer to a request that nothing but the state of the service can be in the way of."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return self.connection.call(operation, **request)
+        except ClientError as error:
+            raise self._refused(error, []) from error
+
+    def patiently(self) -> Iterator[None]:
         """Once, and again with pauses that grow; ``StorageUnavailable`` at last: the service keeps refusing."""
         until, pause = time.monotonic() + PATIENCE, 0.02
         while time.monotonic() < until:
@@ -257,7 +310,7 @@ class Items:
             # Spreads those who were refused together; nobody gains by guessing it.
             time.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(2 * pause, 1.0)
-        reason = "it serves less than it is asked for (throttled)"
+        reason = "it keeps refusing (throttled, or others write the same items all the time)"
         raise StorageUnavailable(storage=self.connection.label, reason=reason)
 
     def _transacted(self, write: Write) -> dict[str, Any]:
@@ -297,12 +350,14 @@ class Items:
             return Conflict([0])
         if found["Code"] in ("TransactionConflictException", "TransactionInProgressException"):
             return Conflict()
+        reasons = error.response.get("CancellationReasons", [])
+        message = " ".join(each.get("Message") or "" for each in (found, *reasons))
         if codes and all(code in _PASSING for code in codes):
             return Conflict([place for place, code in enumerate(codes) if code == "ConditionalCheckFailed"])
-        if "size" in found["Message"] and "exceed" in found["Message"]:
+        if "size" in message and "exceed" in message and writes:
             largest = max(writes, key=Write.size)
             return TooLarge(where=f"An item of {largest.at.key}", size=largest.size(), limit=400 * 1024)
-        return error if isinstance(error, Exception) else RuntimeError(str(error))
+        return StorageUnavailable(storage=self.connection.label, reason=f"{found['Code']}: {message}"[:300])
 
 
 #: Why an item of a transaction was not written, where trying again is right.

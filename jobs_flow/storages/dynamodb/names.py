@@ -143,7 +143,8 @@ def place(text: str) -> str:
 
 
 def _short(instance_id: str) -> str:
-    return instance_id if len(instance_id) <= LONGEST and _is_text(instance_id) else f"~{_digest(instance_id)}"
+    short = len(instance_id.encode("utf-8", "surrogatepass")) <= LONGEST
+    return instance_id if short and _is_text(instance_id) else f"~{_digest(instance_id)}"
 
 
 def _digest(text: str) -> str:

@@ -26,18 +26,22 @@ class Overflow:
         self._items = items
         self._names = names
         self._id = instance_id
-        #: Pointers by the text they stand for: written once, however often a transition is tried.
-        self._written: dict[str, Pointer] = {}
+        #: Pointers by the item they are of and the text they stand for: two items never share one, as the text goes
+        #: with whichever is changed first.
+        self._written: dict[tuple[ItemKey, str], Pointer] = {}
         self._waiting: list[tuple[ItemKey, Attributes]] = []
+        self._flushed: list[ItemKey] = []
 
-    def pointer(self, value: Value) -> Pointer | None:
+    def pointer(self, at: ItemKey, value: Value) -> Pointer | None:
         """The pointer that stands for a text in an item; None for one that has none."""
-        return self._written.get(value) if isinstance(value, str) else None
+        if isinstance(value, Pointer):
+            return value
+        return self._written.get((at, value)) if isinstance(value, str) else None
 
-    def spill(self, attributes: Mapping[str, Value]) -> Attributes:
-        """The attributes with pointers in the place of long texts, which ``flush`` writes.
+    def spill(self, at: ItemKey, attributes: Mapping[str, Value]) -> Attributes:
+        """The attributes of an item with pointers in the place of long texts, which ``flush`` writes.
 
-        A text that was read from an item keeps its pointer.
+        A text that was read from this item keeps its pointer.
         """
         spilt: Attributes = dict(attributes)
         for name, value in attributes.items():
@@ -46,9 +50,9 @@ class Overflow:
             data = value.encode()
             if len(data) <= INLINE:
                 continue
-            pointer = self._written.get(value)
+            pointer = self._written.get((at, value))
             if pointer is None:
-                pointer = self._written[value] = Pointer(new_token(), len(data), -(-len(data) // CHUNK))
+                pointer = self._written[at, value] = Pointer(new_token(), len(data), -(-len(data) // CHUNK))
                 self._waiting += [
                     (self._names.body(self._id, chunk_name(pointer, n)), {"data": data[n * CHUNK : (n + 1) * CHUNK]})
                     for n in range(pointer.chunks)
@@ -59,9 +63,15 @@ class Overflow:
     def flush(self) -> None:
         """Write what was spilt."""
         waiting, self._waiting = self._waiting, []
+        self._flushed += (at for at, _ in waiting)
         # 25 chunks would be more than a request may be.
         for start in range(0, len(waiting), 8):
             self._items.put_many(waiting[start : start + 8])
+
+    def discard(self) -> None:
+        """Delete what ``flush`` wrote: no item was written that points there, and none will be."""
+        flushed, self._flushed = self._flushed, []
+        self._items.delete_many(flushed)
 
     def fill(self, all_attributes: Sequence[Attributes], leave: Iterable[str] = ()) -> None:
         """Put the texts back in the place of their pointers, but for those of the attributes to ``leave``."""
@@ -80,7 +90,7 @@ class Overflow:
             if all(parts):
                 text = b"".join(cast(bytes, part["data"]) for part in parts).decode()
                 attributes[name] = text
-                self._written[text] = pointer
+                self._written[ItemKey(str(attributes["Key"]), str(attributes["Sort"])), text] = pointer
             else:
                 # Replaced by a transition since its item was read; whoever wants to write finds that out.
                 raise Replaced

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -34,31 +35,36 @@ class DynamoReading(DynamoRecovery):
 
     def snapshot(self, instance_id: str) -> Snapshot | None:
         """Header, tree and all task views as of one sequence number."""
-        while True:
-            try:
+        for _ in self._patiently():
+            with contextlib.suppress(Replaced):
                 state = self._load(instance_id)
                 if state is None:
                     return None
                 found = self._snapshot(state)
-            except Replaced:
-                continue
-            if found is not None:
-                return found
+                if found is not None:
+                    return found
+        raise AssertionError("patience ends with an error")
 
     def _snapshot(self, state: StoredState) -> Snapshot | None:
         """The snapshot; None when another definition or run came while it was read."""
-        tree = json.loads(str(state.loader.tree()["tree"]))
+        state.loader.prefetch()
+        tree = json.loads(str(state.loader.tree(state.tree_name)["tree"]))
+        state.define()
         state.stored.read_all(leave=(*HIDDEN, "body"))
         views = {path: state.stored.current[path].view() for path in state.paths()}
         latest = self._load(state.id)
         if latest is None or latest.tree_name != state.tree_name:
             raise Replaced
-        events = self.events(state.id, state.seq) if latest.seq != state.seq else []
+        latest.data, latest.base_context = state.data, state.base_context
+        # The last one too: while the service writes a transaction it gives some of its items as they were.
+        events = self.events(state.id, state.seq - 1)
         if events is None:
             return None
         for event in events:
             # As whoever watches does. A record may have been read after the event: then it says nothing new.
             if "reset" in event.data:
+                if event.seq == state.seq:
+                    continue
                 return None
             if event.seq <= latest.seq:
                 for path, change in event.data.get("tasks", {}).items():
@@ -78,8 +84,8 @@ class DynamoReading(DynamoRecovery):
         if record is None or not isinstance(record.attempts, StoredAttempts):
             return []
         attempts, first = record.attempts, self.names.attempt(instance_id, path, 1)
-        oldest = self.names.attempt(instance_id, path, max(1, attempts.count - ATTEMPTS_KEPT + 1))
-        newest = self.names.attempt(instance_id, path, attempts.count)
+        oldest = self.names.attempt(instance_id, path, max(1, attempts.earlier - ATTEMPTS_KEPT + 1))
+        newest = self.names.attempt(instance_id, path, attempts.earlier)
         found = [item for _, item in self.items.query(first.key, first=oldest.sort, last=newest.sort)]
         Overflow(self.items, self.names, instance_id).fill(found)
         texts = [*(str(item["attempt"]) for item in found), *attempts.texts()]
@@ -107,11 +113,10 @@ class DynamoReading(DynamoRecovery):
                 cast(StoredState, state).stored.read(list(paths))
             return cast("StoredState | None", state)
 
-        while True:
-            try:
+        for _ in self._patiently():
+            with contextlib.suppress(Replaced):
                 return read(self._load(instance_id, paths))
-            except Replaced:
-                continue
+        raise AssertionError("patience ends with an error")
 
     # -- events ------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from jobs_flow.storages import transitions_undo
 from jobs_flow.storages.dynamodb import codec
 from jobs_flow.storages.dynamodb.instances import DynamoInstances
 from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Write
-from jobs_flow.storages.dynamodb.states import Loader
+from jobs_flow.storages.dynamodb.states import Loader, StoredState
 from jobs_flow.storages.dynamodb.unit import PATIENCE
 from jobs_flow.storages.memory_records import Place, State, matches
 from jobs_flow.storages.memory_timers import NOTICES, applies, due_of
@@ -96,7 +96,7 @@ class DynamoRecovery(DynamoInstances):
         if header is None or "deletedAt" in header or record is None:
             return None
         state = self._state(hold.instance_id, header, Loader(self.items, self.names, hold.instance_id))
-        few = {name: record[name] for name in ("status", "run", "token") if name in record}
+        few: Attributes = {name: record[name] for name in ("status", "run", "token") if name in record}
         state.records = {hold.path: codec.read_record(few)}
         return state
 
@@ -200,7 +200,8 @@ class DynamoRecovery(DynamoInstances):
             if state is None:
                 return given
             for path in tasks:
-                state.records.get(path)
+                if state.records.get(path) is not None:
+                    cast(StoredState, state).stored.rewrite_stale(path)
             for key, at in list(state.timers.items()):
                 if at > now or key[1] not in paths:
                     continue
@@ -220,7 +221,7 @@ class DynamoRecovery(DynamoInstances):
         found = self.items.get(at)
         if found is None or "deletedAt" not in found or cast(int, found["dueAt"]) > now:
             return
-        self._sweep(instance_id)
+        self._sweep(instance_id, cast(int, found["ver"]))
         try:
             self.items.write(
                 Write(at, delete=True, condition="#v = :v", values={":v": found["ver"]}, names={"#v": "ver"})
@@ -306,7 +307,8 @@ class DynamoRecovery(DynamoInstances):
                 if state is None:
                     return []
                 for path in some:
-                    state.records.get(path)
+                    if state.records.get(path) is not None:
+                        cast(StoredState, state).stored.rewrite_stale(path)
                 taken = [take(state, path, state.places[path]) for path in some if path in state.places]
                 return [each for each in taken if each is not None]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import random
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from jobs_flow.errors import JobsFlowError, kind_of
 from jobs_flow.ids import new_token
 from jobs_flow.storages.dynamodb import items as table
 from jobs_flow.storages.dynamodb.connection import Connection
@@ -15,10 +18,13 @@ from jobs_flow.storages.dynamodb.items import Conflict, ItemKey, Items, Write
 from jobs_flow.storages.dynamodb.names import Names
 from jobs_flow.storages.dynamodb.states import StoredState
 
+logger = logging.getLogger("jobs_flow.storage")
+
 #: Milliseconds after which others take whoever committed it for dead.
 PATIENCE = 2_000
-#: Writes done at a time.
+#: Writes done at a time, and their bytes: the service takes 100 and 4 MB.
 BATCH = 50
+BATCH_BYTES = 2_500_000
 #: Bytes of one part of what is written down.
 PART = 300_000
 
@@ -45,24 +51,23 @@ class Redo:
         for key, part in zip(keys, parts, strict=True):
             self._items.write(Write(key, {"data": part}, whole=True))
         pending = json.dumps([name, len(parts), self._clock()])
-        header = Write(
-            header.at,
-            {**header.put, "pending": pending},
-            header.remove,
-            condition=header.condition,
-            values=header.values,
-            names=header.names,
-        )
         try:
-            self._items.transact([header, *events])
-        except Conflict:
-            self._items.delete_many(keys)
+            self._items.transact([replace(header, put={**header.put, "pending": pending}), *events])
+        except Conflict as conflict:
+            if conflict.failed:
+                # Nobody will do it. Otherwise it may have been committed after all.
+                self._items.delete_many(keys)
             raise
-        self._do(state.id, pending)
+        try:
+            self._do(state.id, pending)
+        except JobsFlowError as error:
+            # What is committed is so: whoever reads the header next does it.
+            logger.warning("%s: a large change is left to others: %s", state.id, kind_of(error))
 
     def see_to(self, instance_id: str, pending: str) -> None:
         """Wait a moment for whoever does it; do it when that takes too long."""
-        if self._clock() - json.loads(pending)[2] < PATIENCE:
+        # Another host's clock may be ahead of this one's.
+        if abs(self._clock() - json.loads(pending)[2]) < PATIENCE:
             time.sleep(0.02)
         else:
             self._do(instance_id, pending)
@@ -74,36 +79,52 @@ class Redo:
         if len(found) == count:
             data = b"".join(bytes(found[key]["data"]) for key in keys)  # type: ignore[arg-type]
             version, entries = json.loads(data)
-            writes = [_write(version, *entry) for entry in entries]
-            for start in range(0, len(writes), BATCH):
-                self._do_some(writes[start : start + BATCH])
-        try:
-            self._items.write(
-                Write(
-                    self._names.header(instance_id),
-                    remove=["pending"],
-                    condition="#p = :p",
-                    values={":p": pending},
-                    names={"#p": "pending"},
-                )
-            )
-        except Conflict:
-            # Somebody else has done it.
-            return
+            for batch in _batches([_write(version, *entry) for entry in entries]):
+                if not self._do_some(self._still(instance_id, pending), batch):
+                    break
+        done = replace(self._still(instance_id, pending), remove=["pending"])
+        with contextlib.suppress(Conflict):
+            # Refused when somebody else has done it.
+            self._items.write(done)
         self._items.delete_many(keys)
 
-    def _do_some(self, writes: list[Write]) -> None:
-        pause = 0.01
-        while writes:
-            try:
-                self._items.transact(writes)
-                return
-            except Conflict as conflict:
-                # Those whose condition fails are done, or were overtaken by a later transition.
-                writes = [write for place, write in enumerate(writes) if place not in conflict.failed]
-                if not conflict.failed:
-                    time.sleep(random.uniform(0, pause))  # noqa: S311
-                    pause = min(2 * pause, 0.5)
+    def _still(self, instance_id: str, pending: str) -> Write:
+        """The condition that it is still to be done: nobody overwrites anything who wakes up after that."""
+        at, names = self._names.header(instance_id), {"#p": "pending"}
+        return Write(at, condition="#p = :p", values={":p": pending}, names=names)
+
+    def _do_some(self, still: Write, writes: list[Write]) -> bool:
+        """Do writes; False when others have done all of it meanwhile."""
+        for _ in self._items.patiently():
+            while writes:
+                try:
+                    self._items.transact([still, *writes])
+                except Conflict as conflict:
+                    if 0 in conflict.failed:
+                        return False
+                    if not conflict.failed:
+                        break
+                    # Those whose condition fails are done.
+                    writes = [write for place, write in enumerate(writes, 1) if place not in conflict.failed]
+                else:
+                    return True
+            if not writes:
+                return True
+        raise AssertionError("patience ends with an error")
+
+
+def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """As many at a time as go into a transaction."""
+    batch: list[Write] = []
+    size = 0
+    for write in writes:
+        if batch and (len(batch) == BATCH or size + write.size() > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(write)
+        size += write.size()
+    if batch:
+        yield batch
 
 
 def _write(version: int, key: str, sort: str, item: dict[str, Any] | None) -> Write:

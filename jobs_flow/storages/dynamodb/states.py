@@ -20,7 +20,7 @@ from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Attributes, ItemKey, 
 from jobs_flow.storages.dynamodb.names import HEADER, Names
 from jobs_flow.storages.dynamodb.overflow import Overflow, Replaced
 from jobs_flow.storages.memory_records import RECORD_TIMERS, UNSUCCESSFUL, Record, State
-from jobs_flow.storages.records import ATTEMPTS_KEPT, LOG_LINES_KEPT, Instance, JsonText
+from jobs_flow.storages.records import ATTEMPT_LOG_LINES, ATTEMPTS_KEPT, LOG_LINES_KEPT, Instance, JsonText
 from jobs_flow.storages.transitions_attempts import put_back
 from jobs_flow.workflows.states import TaskStatus
 
@@ -60,7 +60,7 @@ class StoredAttempts(deque[JsonText]):
     def __init__(self, count: int) -> None:
         super().__init__(maxlen=ATTEMPTS_KEPT)
         #: How many there were before.
-        self.count = count
+        self.earlier = count
         #: Texts, and records whose text is made when it is needed: it takes reading their logs.
         self.new: list[JsonText | Record] = []
 
@@ -74,7 +74,7 @@ class StoredAttempts(deque[JsonText]):
 
 
 class StoredLogs(deque[str]):
-    """Log lines, which are read when they are looked at."""
+    """Log lines; the last of them are read when they are looked at."""
 
     def __init__(self, items: Items, names: Names, instance_id: str, path: str, began: int, count: int) -> None:
         super().__init__(maxlen=LOG_LINES_KEPT)
@@ -82,7 +82,8 @@ class StoredLogs(deque[str]):
         self.began = began
         self.new: list[str] = []
         self._count = count
-        self._read = lambda: read_log(items, names, instance_id, path, began)
+        # As many as are kept of an attempt; ``read_log`` reads those that somebody asked for.
+        self._read = lambda: read_log(items, names, instance_id, path, began, ATTEMPT_LOG_LINES)
 
     def extend(self, lines: Iterable[str]) -> None:
         """Append lines."""
@@ -90,7 +91,7 @@ class StoredLogs(deque[str]):
 
     def __iter__(self) -> Iterator[str]:
         known = self._read() if self._count else []
-        return iter([*known, *self.new][-LOG_LINES_KEPT:])
+        return iter([*known, *self.new])
 
 
 def read_log(
@@ -113,12 +114,12 @@ def read_log(
 class StoredRecord(Record):
     """A record that was read from an item."""
 
-    def keep(self, **changes: Any) -> None:
-        """Keep it as an earlier attempt."""
-        if changes or not isinstance(self.attempts, StoredAttempts):
-            super().keep(**changes)
-        else:
+    def set_aside(self) -> None:
+        """Keep it as an earlier attempt, whose text is made when somebody wants it."""
+        if isinstance(self.attempts, StoredAttempts):
             self.attempts.new.append(self)
+        else:
+            super().set_aside()
 
 
 class Tally(NamedTuple):
@@ -193,7 +194,7 @@ class StoredRecords(MutableMapping[str, Record]):
         found: dict[str, Attributes] = {}
         if not state.untouched:
             keys = {state.names.task(state.id, path): path for path in wanted}
-            read = state.items.get_many(keys)
+            read = state.items.get_together(keys)
             found = {keys[at]: attributes for at, attributes in read.items()}
             state.overflow.fill(list(found.values()))
             state.reads += bool(wanted)
@@ -224,6 +225,12 @@ class StoredRecords(MutableMapping[str, Record]):
                 continue
             self.known[path] = attributes or {}
             self._make(path, attributes or {})
+
+    def rewrite_stale(self, path: str) -> None:
+        """Have a record written that stands in an index for what its item says and a put-back took back."""
+        image = self.images.get(path)
+        if image is not None and any(name in self.known[path] and name not in image for name in ("dueAt", "laneAt")):
+            self.images[path] = {}
 
     def _make(self, path: str, attributes: Attributes) -> None:
         state = self._state
@@ -263,28 +270,36 @@ class Loader:
         self.names = names
         self.overflow = Overflow(items, names, instance_id)
         self._id = instance_id
+        self._known: dict[ItemKey, Attributes] = {}
 
-    def definition(self) -> Attributes:
-        """``data`` and ``baseContext``."""
-        return self._read(self.names.definition(self._id))
+    def definition(self, name: str) -> Attributes:
+        """``data`` and ``baseContext``, of the update that the tree is named by."""
+        return self._read(self.names.definition(self._id), name)
 
-    def tree(self) -> Attributes:
-        """``tree`` and ``paths``."""
-        return self._read(self.names.tree(self._id))
+    def tree(self, name: str) -> Attributes:
+        """``tree`` and ``paths`` of that name."""
+        return self._read(self.names.tree(self._id), name)
 
     def paths(self, name: str) -> tuple[Sequence[str], frozenset[str]]:
         """Every path in pre-order, and as a set; ``name`` is that of the tree, another one after each update."""
         known = _paths.get(name)
         if known is None:
-            paths = json.loads(str(self.tree()["paths"]))
+            paths = json.loads(str(self.tree(name)["paths"]))
             known = tuple(paths), frozenset(paths)
             _paths.put(name, known)
         return known
 
-    def _read(self, at: ItemKey) -> Attributes:
-        attributes = self.items.get(at)
-        if attributes is None:
-            # Deleted since its header was read.
+    def prefetch(self) -> None:
+        """Read both with one request."""
+        self._known = self.items.get_many([self.names.definition(self._id), self.names.tree(self._id)])
+
+    def _read(self, at: ItemKey, name: str) -> Attributes:
+        found = self._known.get(at) or self.items.get(at)
+        return self.take(found, name)
+
+    def take(self, attributes: Attributes | None, name: str) -> Attributes:
+        """One of these items as it was read, whole; ``Replaced`` when it is another than the header's."""
+        if attributes is None or attributes["treeName"] != name:
             raise Replaced
         self.overflow.fill([attributes])
         return attributes
@@ -440,5 +455,5 @@ class StoredState(State):
 
     def define(self) -> None:
         """Read data and base context."""
-        known = self.loader.definition()
+        known = self.loader.definition(self.tree_name)
         self.data, self.base_context = str(known["data"]), str(known["baseContext"])

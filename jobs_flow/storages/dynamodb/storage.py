@@ -6,9 +6,9 @@ The transitions are those of the memory storage, done here on what was read (``u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jobs_flow.errors import InvalidArgument
+from jobs_flow.storages.announcing import create_announcer
 from jobs_flow.storages.contract_bodies import CHUNK_BYTES
 from jobs_flow.storages.contract_reading import Subscription
 from jobs_flow.storages.dynamodb.connection import Connection
@@ -28,7 +28,8 @@ class DynamoStorage(DynamoReading):
         self.items = Items(self.connection)
         self.redo = Redo(self.connection, self.items, self.names)
         self._lanes = {}
-        self._announcer: Any = None
+        scope = f"{self.label}/{self.connection.prefix}"
+        self._announcer = create_announcer(self.connection.events, scope=scope, prefix=self.connection.prefix)
 
     # -- large values ------------------------------------------------------------------------
 
@@ -39,7 +40,7 @@ class DynamoStorage(DynamoReading):
             condition="attribute_exists(#v) AND attribute_not_exists(#d)",
             names={"#v": "ver", "#d": "deletedAt"},
         )
-        while True:
+        for _ in self.items.patiently():
             try:
                 self.items.transact([header, Write(self.names.body(instance_id, f"a#{name}"), {"ver": 0})])
             except Conflict as conflict:
@@ -47,6 +48,7 @@ class DynamoStorage(DynamoReading):
                     return False
             else:
                 return True
+        raise AssertionError("patience ends with an error")
 
     def write_chunk(self, instance_id: str, name: str, number: int, data: bytes) -> None:
         """Write a chunk."""
@@ -81,7 +83,7 @@ class DynamoStorage(DynamoReading):
             self._announcer.announce(instance_id, seq, text)
 
     def _prompt(self) -> Subscription | None:
-        return None
+        return None if self._announcer is None else self._announcer.subscribe()
 
     # -- the storage itself ------------------------------------------------------------------
 
@@ -96,6 +98,8 @@ class DynamoStorage(DynamoReading):
     def close(self) -> None:
         """Free connections."""
         self.connection.close()
+        if self._announcer is not None:
+            self._announcer.close()
 
 
 def _chunk(name: str, number: int) -> str:

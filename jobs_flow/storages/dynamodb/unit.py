@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from jobs_flow.errors import JobsFlowError, StorageUnavailable, kind_of
@@ -71,12 +71,18 @@ class Units(UndoingStorage):
     ) -> T:
         change = Change(put_back)
         until, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        tried: tuple[T, StoredState] | None = None
         while True:
             state = self._load(instance_id, paths, likely)
+            if tried is not None and state is not None and state.attributes.get("by") == change.name:
+                # It was written, though nobody could say so at the time.
+                self._afterwards(tried[1], change)
+                return tried[0]
             try:
                 result = work(state)
                 if state is None or self._commit(state, change):
                     return result
+                tried = result, state
             except Replaced:
                 pass
             except JobsFlowError:
@@ -120,9 +126,9 @@ class Units(UndoingStorage):
         """The state of an instance with some of its records; None when there is none."""
         at = self.names.header(instance_id)
         keys = {self.names.task(instance_id, path): path for path in paths[:99]}
-        while True:
+        for _ in self._patiently():
             loader = Loader(self.items, self.names, instance_id)
-            found = self.items.get_many([at, *keys])
+            found = self.items.get_together([at, *keys]) if keys else self.items.get_many([at])
             attributes = found.get(at)
             if attributes is None or "deletedAt" in attributes:
                 return None
@@ -137,8 +143,16 @@ class Units(UndoingStorage):
             if keys:
                 read = {keys[key]: item for key, item in found.items() if key != at}
                 state.stored.take(read, keys.values())
-                state.reads += 1
             return state
+        raise AssertionError("patience ends with an error")
+
+    def _patiently(self) -> Iterator[None]:
+        """Again and again; ``StorageUnavailable`` at last: what is read keeps being replaced."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            yield
+        reason = "others kept changing the instance for too long, or a part of it is missing"
+        raise StorageUnavailable(storage=self.label, reason=reason)
 
     def _state(
         self, instance_id: str, attributes: Attributes, loader: Loader, likely: Sequence[str] = ()
@@ -181,14 +195,17 @@ class Units(UndoingStorage):
                 self.items.transact([header, *writes, *events])
             else:
                 self.redo.commit(state, header, writes, events)
-        except Conflict:
+        except Conflict as conflict:
+            if conflict.failed:
+                state.overflow.discard()
             return False
         change.is_written = True
         self._afterwards(state, change)
         return True
 
     def _event(self, state: StoredState, seq: int, text: str) -> Write:
-        return Write(self.names.event(state.id, seq), state.overflow.spill({"e": text}), whole=True)
+        at = self.names.event(state.id, seq)
+        return Write(at, state.overflow.spill(at, {"e": text}), whole=True)
 
     def _afterwards(self, state: StoredState, change: Change) -> None:
         for seq, text in state.emitted:
@@ -198,7 +215,7 @@ class Units(UndoingStorage):
                 action()
             if state.emitted and state.seq > EVENTS_KEPT and state.seq % TRIM_EACH == 0:
                 self._trim_events(state)
-        except (JobsFlowError, Conflict) as error:
+        except (JobsFlowError, Conflict, Replaced) as error:
             logger.warning("%s: something to tidy is left until it is destroyed: %s", state.id, kind_of(error))
 
     def _trim_events(self, state: StoredState) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, cast
 
+from jobs_flow.ids import new_token
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import Attributes, Value, Write
+from jobs_flow.storages.dynamodb.items import Attributes, ItemKey, Pointer, Value, Write
 from jobs_flow.storages.dynamodb.overflow import INLINE
 from jobs_flow.storages.dynamodb.states import PutBack, StoredAttempts, StoredLogs, StoredState, write_put_backs
 from jobs_flow.storages.memory_records import Record
@@ -21,6 +23,12 @@ PUT_BACK_SINGLY = 25
 #: Such words that a header has at most.
 PUT_BACKS = 20
 
+#: Log lines in one item, at most.
+LINES_AN_ITEM = 500
+
+#: More than the number of any line.
+LAST = 10**12 - 1
+
 #: Attributes that are no part of an image.
 _OWN = frozenset({"Key", "Sort", "ver", "attempts", "logBegan"})
 
@@ -33,6 +41,8 @@ class Change:
 
     def __init__(self, put_back: Sequence[str] = ()) -> None:
         self._put_back = frozenset(put_back)
+        #: What the header says of whoever wrote it last.
+        self.name = new_token()
         self.is_written = False
         #: What is done once it is written.
         self.after: list[Callable[[], None]] = []
@@ -47,8 +57,7 @@ class Change:
         for path, tally, record in state.changes():
             if record is None:
                 if state.stored.known.get(path):
-                    writes.append(Write(state.names.task(state.id, path), delete=True))
-                    self._forget_logs(state, path)
+                    writes.append(self._gone(state, path))
                 continue
             image = state.image(path)
             if tally is not None and image == state.stored.images[path]:
@@ -106,10 +115,11 @@ class Change:
         before = {name: value for name, value in state.attributes.items() if name in _HEADER}
         if image == before and not changed and not state.emitted:
             return None
-        put, removed = self._difference(state, before, image)
+        at = state.names.header(state.id)
+        put, removed = self._difference(state, at, before, image)
         return Write(
-            state.names.header(state.id),
-            put | {"ver": version},
+            at,
+            put | {"ver": version, "by": self.name},
             removed,
             condition="#v = :v AND attribute_not_exists(#p)",
             values={":v": state.version},
@@ -118,21 +128,48 @@ class Change:
 
     # -- records -----------------------------------------------------------------------------
 
+    def _gone(self, state: StoredState, path: str) -> Write:
+        """The end of a record whose path is gone, and of all that was kept of it."""
+        at, item = state.names.task(state.id, path), state.stored.known[path]
+        pointers = [state.overflow.pointer(at, value) for value in item.values()]
+        self._drop(state, pointers)
+        self._forget_logs(state, path)
+        count = cast(int, item.get("attempts", 0))
+        if count:
+            self._forget(state, *(state.names.attempt(state.id, path, n) for n in (1, count)))
+        return Write(at, delete=True, **_unchanged(item))
+
+    def _drop(self, state: StoredState, pointers: Iterable[Pointer | None]) -> None:
+        """Delete texts afterwards."""
+        found = [pointer for pointer in pointers if pointer is not None]
+        if found:
+            self.after.append(lambda: state.overflow.drop(found))
+
+    def _forget(self, state: StoredState, first: ItemKey, last: ItemKey) -> None:
+        """Delete items afterwards, from one to another, with their long texts."""
+
+        def forget() -> None:
+            found = list(state.items.query(first.key, first=first.sort, last=last.sort))
+            state.overflow.drop(value for _, item in found for value in item.values() if isinstance(value, Pointer))
+            state.items.delete_many(ItemKey(first.key, sort) for sort, _ in found)
+
+        self.after.append(forget)
+
     def _record(self, state: StoredState, path: str, record: Record, image: Attributes, version: int) -> list[Write]:
         writes = []
         item = state.stored.known.get(path, {})
         own: Attributes = {"ver": version}
         attempts = record.attempts
-        count = attempts.count if isinstance(attempts, StoredAttempts) else 0
+        count = attempts.earlier if isinstance(attempts, StoredAttempts) else 0
         texts = attempts.texts() if isinstance(attempts, StoredAttempts) else list(attempts)
         for number, text in enumerate(texts, count + 1):
             at = state.names.attempt(state.id, path, number)
-            writes.append(Write(at, state.overflow.spill({"attempt": text}), whole=True))
+            writes.append(Write(at, state.overflow.spill(at, {"attempt": codec.storable(text)}), whole=True))
         if count + len(texts):
             own["attempts"] = count + len(texts)
         if texts and count + len(texts) > ATTEMPTS_KEPT:
-            old = range(max(1, count - ATTEMPTS_KEPT + 1), count + len(texts) - ATTEMPTS_KEPT + 1)
-            self.after.append(lambda: state.items.delete_many(state.names.attempt(state.id, path, n) for n in old))
+            old = max(1, count - ATTEMPTS_KEPT + 1), count + len(texts) - ATTEMPTS_KEPT
+            self._forget(state, *(state.names.attempt(state.id, path, n) for n in old))
         logs = record.logs
         began = logs.began if isinstance(logs, StoredLogs) else version
         lines = logs.new if isinstance(logs, StoredLogs) else list(logs)
@@ -142,10 +179,11 @@ class Change:
         if item.get("logBegan", began) != began or ("logBegan" in item and not record.log_count):
             self._forget_logs(state, path)
         before = {name: value for name, value in item.items() if name not in _OWN}
-        put, removed = self._difference(state, before, image)
         at = state.names.task(state.id, path)
+        put, removed = self._difference(state, at, before, image)
         # Whole, with its text, is what a redo writes; a transaction writes what is different.
-        writes.append(Write(at, put | own, removed, rest=lambda: state.overflow.spill(image) | own))
+        rest = partial(_whole, state, at, image, own)
+        writes.append(Write(at, put | own, removed, rest=rest, **_unchanged(item)))
         return writes
 
     def _logs(self, state: StoredState, path: str, record: Record, began: int, lines: Sequence[str]) -> list[Write]:
@@ -156,46 +194,44 @@ class Change:
         for number, line in enumerate(lines, first + 1):
             part.append(line)
             size += 4 * len(line) + 4
-            if size > INLINE or number == record.log_count:
+            if size > INLINE or len(part) == LINES_AN_ITEM or number == record.log_count:
                 at = state.names.log(state.id, path, began, number - len(part))
-                writes.append(Write(at, state.overflow.spill({"lines": codec.encode(part)}), whole=True))
+                writes.append(Write(at, state.overflow.spill(at, {"lines": codec.encode(part)}), whole=True))
                 part, size = [], 0
         if lines and record.log_count > LOG_LINES_KEPT and record.log_count // 1000 != first // 1000:
-            old = state.names.log(state.id, path, began, record.log_count - LOG_LINES_KEPT - 1000)
-            start = state.names.log(state.id, path, began, 0)
-
-            def trim() -> None:
-                found = state.items.query(start.key, first=start.sort, last=old.sort, only=["Key"])
-                state.items.delete_many(start._replace(sort=sort) for sort, _ in found)
-
-            if record.log_count > LOG_LINES_KEPT + 1000:
-                self.after.append(trim)
+            old = state.names.log(state.id, path, began, record.log_count - LOG_LINES_KEPT - LINES_AN_ITEM)
+            if record.log_count > LOG_LINES_KEPT + LINES_AN_ITEM:
+                self._forget(state, state.names.log(state.id, path, began, 0), old)
         return writes
 
     def _forget_logs(self, state: StoredState, path: str) -> None:
         began = state.stored.known.get(path, {}).get("logBegan")
         if began is None:
             return
-        start = state.names.log(state.id, path, cast(int, began), 0)
-
-        def forget() -> None:
-            found = state.items.query(start.key, start.sort.rpartition("\n")[0] + "\n", only=["Key"])
-            state.items.delete_many(start._replace(sort=sort) for sort, _ in found)
-
-        self.after.append(forget)
+        first = state.names.log(state.id, path, cast(int, began), 0)
+        self._forget(state, first, state.names.log(state.id, path, cast(int, began), LAST))
 
     def _difference(
-        self, state: StoredState, before: dict[str, Value], image: Attributes
+        self, state: StoredState, at: ItemKey, before: dict[str, Value], image: Attributes
     ) -> tuple[Attributes, list[str]]:
         """What to set and what to remove; pointers that are of no use then are dropped afterwards."""
         changed = {name: value for name, value in image.items() if before.get(name) != value}
         removed = [name for name in before if name not in image]
-        old = [state.overflow.pointer(before[name]) for name in (*changed, *removed) if name in before]
-        in_use = {state.overflow.pointer(value) for value in image.values()}
-        dropped = [pointer for pointer in old if pointer is not None and pointer not in in_use]
-        if dropped:
-            self.after.append(lambda: state.overflow.drop(dropped))
-        return state.overflow.spill(changed), removed
+        old = [state.overflow.pointer(at, before[name]) for name in (*changed, *removed) if name in before]
+        in_use = {state.overflow.pointer(at, value) for value in image.values()}
+        self._drop(state, (pointer for pointer in old if pointer not in in_use))
+        return state.overflow.spill(at, changed), removed
+
+
+def _unchanged(item: Attributes) -> dict[str, Any]:
+    """The condition that an item is as it was read: what was read beside it may have been written sooner."""
+    if "ver" not in item:
+        return {"condition": "attribute_not_exists(#v)", "names": {"#v": "ver"}}
+    return {"condition": "#v = :v", "values": {":v": item["ver"]}, "names": {"#v": "ver"}}
+
+
+def _whole(state: StoredState, at: ItemKey, image: Attributes, own: Attributes) -> Attributes:
+    return state.overflow.spill(at, image) | own
 
 
 def _fresh(state: StoredState, path: str, run: int) -> Attributes:

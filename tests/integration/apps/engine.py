@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import sys
@@ -14,6 +16,7 @@ from celery import Celery
 
 from jobs_flow import Job, Jobs, Retry, Task, workflow
 from jobs_flow.backends.celery import guards
+from jobs_flow.workflows import retention
 
 if "ENGINE_UNGUARDED" in os.environ:
     guards.install = lambda: None
@@ -21,12 +24,19 @@ if "ENGINE_UNGUARDED" in os.environ:
 URLS = {"broker": os.environ["ENGINE_BROKER"], "backend": os.environ.get("ENGINE_RESULTS")}
 
 app = Celery("engine", **URLS, set_as_current=False)
+if URLS["broker"].startswith("amqp"):
+    # As the readme has it.
+    app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
 app.conf.task_routes = {"tests.integration.apps.engine.elsewhere": {"queue": "elsewhere"}}
 app.conf.task_create_missing_queues = "ENGINE_NO_QUEUES" not in os.environ
 # Short, so that tests see what happens when it has passed.
 app.conf.jobs_flow_lease = float(os.environ.get("ENGINE_LEASE", "30"))
 app.conf.jobs_flow_max_losses = int(os.environ.get("ENGINE_MAX_LOSSES", "3"))
 app.conf.jobs_flow_recovery = "ENGINE_NO_RECOVERY" not in os.environ
+if "ENGINE_KEEP" in os.environ:
+    retention.SHORTEST_KEEP = 0.0
+    app.conf.jobs_flow_keep = float(os.environ["ENGINE_KEEP"])
+app.conf.jobs_flow_bodies = os.environ.get("ENGINE_BODIES")
 jobs = Jobs(app, storage=os.environ["ENGINE_STORAGE"])
 
 
@@ -283,4 +293,34 @@ def flaky(data: dict[str, Any]) -> list[Task]:
         Task("a", work("a"), retry=retry),
         Task("p", lambda: 0, subtasks=[Task("x", work("x"), retry=retry), Task("y", lambda: "y")]),
         Task("c", lambda res: res),
+    ]
+
+
+def large_value(seed: str, length: int) -> dict[str, Any]:
+    """A value of about ``length`` bytes of JSON, the same for the same ``seed``, with characters of each length."""
+    return {"seed": seed, "rows": [f"{seed} {number} ☂ü🌧" + "x" * 1_000 for number in range(length // 1_020)]}
+
+
+def digest(value: Any) -> str:
+    """What two equal values have in common."""
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
+
+
+@workflow("large")
+def large(data: int) -> list[Task]:
+    """A result of ``data`` bytes for a next task, and a tenth of it for all of a block, and from all of a block."""
+    part = data // 10
+    return [
+        Task("make", lambda: large_value("make", data)),
+        Task("take", digest),
+        Task(
+            "block",
+            lambda: large_value("block", part),
+            subtasks=[
+                Task("same", lambda res: res),
+                Task("other", lambda res: large_value("other", part)),
+                *(Task(f"take{number}", digest) for number in range(2)),
+            ],
+        ),
+        Task("join", lambda res: {name: digest(value) for name, value in sorted(res.items())}),
     ]
