@@ -6,7 +6,7 @@
 | ``CELERY_BROKER_URL`` | ``redis://127.0.0.1:6379/0`` |
 | ``CELERY_RESULT_BACKEND`` | none: results are in the records |
 | ``JOBS_FLOW_STORAGE_URL`` | ``redis://127.0.0.1:6379/0`` |
-| ``CHANNEL_REDIS_URL`` | that of the storage |
+| ``CHANNEL_REDIS_URL`` | that of the storage; none where that is no Redis: nothing here needs it |
 | ``SECRET_KEY`` | made once, kept in the var directory |
 | ``ALLOWED_HOSTS`` | localhost, 127.0.0.1, [::1] |
 | ``DJANGO_DEBUG`` | 0 |
@@ -103,6 +103,10 @@ MEDIA_URL = "files/"
 WEATHER_UPLOAD_LIMIT = 1024 * 1024
 
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or _REDIS
+if CELERY_BROKER_URL.startswith(("amqp://", "amqps://")):
+    # RabbitMQ: queues that survive the loss of a node. Their delayed messages need an exchange of type topic.
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
 CELERY_RESULT_BACKEND = os.environ.get("CELERY_RESULT_BACKEND") or None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
@@ -115,16 +119,13 @@ CELERY_JOBS_FLOW_LEASE = environment.number("JOBS_FLOW_LEASE", 30)
 
 JOBS_FLOW = {"STORAGE": _STORAGE}
 
+_CHANNELS = os.environ.get("CHANNEL_REDIS_URL") or (
+    _STORAGE if _STORAGE.startswith(("redis://", "rediss://", "unix://")) else None
+)
 CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                os.environ.get("CHANNEL_REDIS_URL")
-                or (_STORAGE if _STORAGE.startswith(("redis://", "rediss://", "unix://")) else _REDIS)
-            ]
-        },
-    }
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [_CHANNELS]}}
+    if _CHANNELS
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
 LOGGING = {

@@ -12,8 +12,14 @@ class Browser:
     """It remembers cookies, and where it is."""
 
     def __init__(self) -> None:
-        self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
+        self._cookies = CookieJar()
+        self._opener = build_opener(HTTPCookieProcessor(self._cookies))
         self.address = ""
+
+    @property
+    def cookies(self) -> str:
+        """As a header says them."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
 
     def get(self, address: str) -> str:
         """The text of a page; its address after redirects is kept."""

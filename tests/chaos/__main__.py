@@ -42,6 +42,8 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--pool", choices=("prefork", "threads"), default=default.pool)
     parser.add_argument("--concurrency", type=int, default=default.concurrency)
     parser.add_argument("--lease", type=float, default=default.lease, help="seconds")
+    parser.add_argument("--broker", choices=("redis", "rabbitmq"), default=default.broker)
+    parser.add_argument("--storage", choices=("redis", "dynamodb"), default=default.storage)
     parser.add_argument("--interval", type=float, default=default.interval, help="seconds between two blows")
     given = vars(parser.parse_args(arguments))
     minutes = given.pop("minutes")

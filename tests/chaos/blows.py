@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import redis
-
 from tests.chaos.house import AGAIN, House
 from tests.chaos.shapes import Node, random_tree
 from tests.chaos.verdict import Account, Judge
@@ -34,6 +32,8 @@ class Options:
     lease: float = 5.0
     #: Seconds between two blows.
     interval: float = 4.0
+    broker: str = "redis"
+    storage: str = "redis"
 
 
 @dataclass
@@ -64,7 +64,13 @@ class Chaos:
     def run(self) -> Result:
         """Start workflows and servers, strike, wait, judge."""
         options = self._options
-        with House(lease=options.lease, pool=options.pool, concurrency=options.concurrency) as house:
+        with House(
+            lease=options.lease,
+            pool=options.pool,
+            concurrency=options.concurrency,
+            broker=options.broker,
+            storage=options.storage,
+        ) as house:
             begun = time.monotonic()
             for _ in range(options.workers):
                 house.start_worker(wait=False)
@@ -72,8 +78,9 @@ class Chaos:
                 worker.wait_until_ready()
             for _ in range(options.workflows):
                 self._start_one(house)
-            self._say(f"{len(self._trees)} workflows on {options.workers} {options.pool} workers")
-            last = self._strike(house, begun)
+            servers = f"messages on {options.broker}, records on {options.storage}"
+            self._say(f"{len(self._trees)} workflows on {options.workers} {options.pool} workers, {servers}")
+            last = self._strike(house)
             late = self._wait(house, last)
             judge = Judge(house.jobs.storage, house.ledger)
             for id, tasks in self._trees.items():
@@ -97,10 +104,10 @@ class Chaos:
         tree = random_tree(f"{self._options.seed}-{number}", deadly=deadly)
         self._trees[house.create(tree)] = tree
 
-    def _strike(self, house: House, begun: float) -> float:
+    def _strike(self, house: House) -> float:
         """Strike until few are left; when the last blow was over."""
-        options = self._options
-        last = next_blow = time.monotonic() + options.interval / 2
+        options, begun = self._options, time.monotonic()
+        last = next_blow = begun + options.interval / 2
         special: list[Callable[[House], None]] = [self._flush_broker, self._restart_broker]
         while True:
             house.tend()
@@ -145,14 +152,12 @@ class Chaos:
 
     def _flush_broker(self, house: House) -> None:
         self._say("the broker is emptied")
-        with redis.Redis.from_url(house.broker.url) as client:
-            client.flushall()
+        house.broker.empty()
         self._blows["broker emptied"] += 1
 
     def _restart_broker(self, house: House) -> None:
         self._say("the broker is killed and started again, without its data")
-        house.broker.kill()
-        house.broker.start()
+        house.broker.renew()
         self._blows["broker restarted"] += 1
 
     def _wait(self, house: House, last: float) -> float:

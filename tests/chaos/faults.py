@@ -128,14 +128,20 @@ def _concerns(path: str, details: tuple[Any, ...]) -> bool:
 
 def deliver_twice() -> None:
     """Put each message into its queue twice, as two deliveries of their own."""
+    from kombu import Producer
     from kombu.transport.redis import Channel
 
-    put = Channel._put
+    put, publish = Channel._put, Producer._publish
 
-    def twice(self: Any, queue: str, message: Any, **kwargs: Any) -> None:
+    def put_twice(self: Any, queue: str, message: Any, **kwargs: Any) -> None:
         put(self, queue, message, **kwargs)
         copy = json.loads(json.dumps(message))
         copy["properties"]["delivery_tag"] = str(uuid.uuid4())
         put(self, queue, copy, **kwargs)
 
-    Channel._put = twice
+    def publish_twice(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.connection.transport.driver_type == "amqp":
+            publish(self, *args, **kwargs)
+        return publish(self, *args, **kwargs)
+
+    Channel._put, Producer._publish = put_twice, publish_twice

@@ -13,33 +13,40 @@ from typing import Any
 from jobs_flow import Jobs
 from jobs_flow.storages.records import Instance
 from jobs_flow.workflows.states import FINISHED
-from tests.chaos import project
+from tests.chaos import project, servers
 from tests.chaos.ledger import Ledger
 from tests.chaos.shapes import Node
 from tests.support.eventually import eventually
 from tests.support.processes import Worker, session_directory
-from tests.support.servers import Valkey
 
 #: What the recovery logs of messages that it sends again; their number follows.
 AGAIN = "published again, no worker has taken them: "
 PROJECT = "tests.chaos.project"
-#: Keeps what was answered over a SIGKILL.
-DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 
 
 class House:
     """Use as a context manager, from the main thread.
 
     :param lease: seconds.
-    :param watched: whether the logs of its processes are shown beside a test that fails.
+    :param broker: ``redis`` or ``rabbitmq``.
+    :param storage: ``redis`` or ``dynamodb``.
     """
 
-    def __init__(self, *, lease: float = 2.0, pool: str = "prefork", concurrency: int = 4, **environment: str) -> None:
+    def __init__(
+        self,
+        *,
+        lease: float = 2.0,
+        pool: str = "prefork",
+        concurrency: int = 4,
+        broker: str = "redis",
+        storage: str = "redis",
+        **environment: str,
+    ) -> None:
         self.lease = lease
         self.pool = pool
         self.concurrency = concurrency
-        self.broker = Valkey(name="broker")
-        self.storage = Valkey(name="storage", config=DURABLE)
+        self.broker = servers.broker(broker)
+        self.storage = servers.storage(storage)
         self.workers: list[Worker] = []
         self.directory = Path(tempfile.mkdtemp(prefix="house-", dir=session_directory()))
         self.ledger = Ledger(self.directory)

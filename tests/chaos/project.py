@@ -21,6 +21,9 @@ def make(environment: Mapping[str, str]) -> tuple[Celery, Jobs]:
     for name in CELERY_VARIABLES:
         os.environ.pop(name, None)
     app = Celery("chaos", broker=environment["CHAOS_BROKER"], set_as_current=False)
+    if environment["CHAOS_BROKER"].startswith("amqp"):
+        # As the readme has it.
+        app.conf.update(task_default_queue_type="quorum", task_default_exchange_type="topic")
     app.conf.jobs_flow_lease = float(environment.get("CHAOS_LEASE", "2"))
     app.conf.jobs_flow_max_losses = int(environment.get("CHAOS_MAX_LOSSES", "8"))
     # A broker that is away is told at once to whoever starts something.

@@ -11,6 +11,11 @@ from tests.chaos.conftest import IS_LONG
 from tests.chaos.shapes import expected, random_tree
 from tests.chaos.verdict import undisturbed
 
+#: Where the messages and the records are.
+HOUSES = [("redis", "redis"), ("rabbitmq", "redis"), ("redis", "dynamodb")]
+if IS_LONG:
+    HOUSES += [("rabbitmq", "dynamodb")]
+
 
 class TestModel:
     def test_what_is_expected_is_what_an_undisturbed_run_gives(self, tmp_path: Path) -> None:
@@ -26,8 +31,11 @@ class TestModel:
 
 class TestBlows:
     @pytest.mark.parametrize("seed", ["a", *("bcdef" if IS_LONG else "")])
-    def test_all_end_as_they_should_soon_after_the_last_blow(self, seed: str) -> None:
-        options = Options(workflows=16, seconds=6, seed=seed, workers=2, lease=4, interval=2.5)
+    @pytest.mark.parametrize(("broker", "storage"), HOUSES)
+    def test_all_end_as_they_should_soon_after_the_last_blow(self, broker: str, storage: str, seed: str) -> None:
+        options = Options(
+            workflows=16, seconds=4, seed=seed, workers=2, lease=4, interval=3, broker=broker, storage=storage
+        )
         result = Chaos(options, print).run()
         assert result.account.violations == []
         assert result.blows["broker emptied"] == result.blows["broker restarted"] == 1

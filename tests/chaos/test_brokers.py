@@ -10,12 +10,12 @@ import redis
 
 from tests.chaos.conftest import IS_LONG
 from tests.chaos.house import AGAIN, House
+from tests.chaos.servers import QUEUE
 from tests.chaos.shapes import Node, node, random_tree
 from tests.chaos.verdict import problems
 from tests.support.eventually import eventually
 
 Open = Callable[..., House]
-QUEUE = "celery"
 
 
 def wide(width: int) -> list[Node]:
@@ -36,30 +36,33 @@ def judged(house: House, instances: dict[str, list[Node]]) -> list[str]:
 
 class TestBrokerIsGone:
     @pytest.mark.parametrize("blow", ["emptied", "killed", *(["restarted"] if IS_LONG else [])])
-    def test_everything_that_was_queued_is_executed(self, house: House, blow: str) -> None:
+    @pytest.mark.parametrize("broker", ["redis", *(["rabbitmq"] if IS_LONG else [])])
+    def test_everything_that_was_queued_is_executed(self, open_house: Open, broker: str, blow: str) -> None:
+        house = open_house(broker=broker)
         house.start_worker()
         trees = [random_tree(f"broker-{blow}-{n}") for n in range(12)]
         trees = [tree for tree in trees if not any(child["do"] == "dies" for top in tree for child in top["children"])]
         instances = {house.create(tree): tree for tree in trees}
         eventually(lambda: house.ledger.paths(next(iter(instances))), 20)
-        with redis.Redis.from_url(house.broker.url) as client:
-            match blow:
-                case "emptied":
-                    client.flushall()
-                case "restarted":
-                    house.broker.restart()
-                case "killed":
-                    house.broker.kill()
-                    house.broker.start()
+        match blow:
+            case "emptied":
+                house.broker.empty()
+            case "restarted":
+                house.broker.restart()
+            case "killed":
+                house.broker.renew()
         house.wait(list(instances), 60)
         assert judged(house, instances) == []
 
-    def test_a_run_is_started_while_no_worker_is_there_and_its_messages_are_lost(self, house: House) -> None:
+    @pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+    def test_a_run_is_started_while_no_worker_is_there_and_its_messages_are_lost(
+        self, open_house: Open, broker: str
+    ) -> None:
+        house = open_house(broker=broker)
         tree = wide(5)
         id = house.create(tree)
-        with redis.Redis.from_url(house.broker.url) as client:
-            assert client.llen(QUEUE) == 1
-            client.flushall()
+        assert house.broker.waiting() == 1
+        house.broker.empty()
         house.start_worker()
         house.wait([id], 30)
         assert judged(house, {id: tree}) == []
@@ -67,9 +70,12 @@ class TestBrokerIsGone:
 
 
 class TestDoubled:
-    @pytest.mark.parametrize("pool", ["prefork", *(["threads"] if IS_LONG else [])])
-    def test_each_message_is_delivered_twice(self, open_house: Open, pool: str) -> None:
-        house = open_house(pool=pool)
+    @pytest.mark.parametrize(
+        ("broker", "pool"),
+        [("redis", "prefork"), *([("redis", "threads"), ("rabbitmq", "prefork")] if IS_LONG else [])],
+    )
+    def test_each_message_is_delivered_twice(self, open_house: Open, broker: str, pool: str) -> None:
+        house = open_house(broker=broker, pool=pool)
         for _ in range(2):
             house.start_worker(twice=True, wait=False)
         for worker in house.workers:

@@ -163,6 +163,23 @@ class Losing(Fault):
         return True
 
 
+class LosingEach(Fault):
+    """Of each request the first answer is lost, and the one to the same request that is sent again comes."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self.lost = 0
+
+    def after(self, operation: str, request: Body, answer: Body) -> bool:
+        asked = json.dumps([operation, request], sort_keys=True)
+        if asked in self._seen:
+            self._seen.discard(asked)
+            return True
+        self._seen.add(asked)
+        self.lost += 1
+        return False
+
+
 class Refusing(Fault):
     """Some requests, or all, are refused in one of the ways in which a busy service refuses."""
 

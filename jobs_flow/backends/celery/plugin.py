@@ -204,6 +204,11 @@ class CeleryBackend(Backend):
             with self._connected() as connection, connection.channel() as channel:
                 try:
                     found = channel.queue_declare(messages.queue_of(lane), passive=True)
+                except amqp.NotFound as error:
+                    # There is none; or there is one, on a node that is down.
+                    if "home node" in str(error):
+                        raise
+                    return True
                 except (ChannelError, *connection.channel_errors) as error:
                     if _is_passing(self.app, error):
                         raise
