@@ -243,6 +243,7 @@ class StorageUnavailable(JobsFlowError):
     """The storage {storage} cannot be reached: {reason}"""
 
     code = "STORAGE_UNAVAILABLE"
+    storage: str
 
     def __init__(self, *, storage: str, reason: str) -> None:
         super().__init__(storage=storage, reason=reason)
@@ -303,5 +304,7 @@ class InvalidUpdater(JobsFlowError):
 
 
 def kind_of(error: BaseException) -> str:
-    """What may be logged of an error: its message may hold users' data."""
+    """What may be logged of an error: its message may hold users' data, unless it is about a server or a setting."""
+    if isinstance(error, BrokerUnavailable | CannotPublish | ConfigurationError | StorageUnavailable):
+        return f"{error.code} ({error.message})"
     return error.code if isinstance(error, JobsFlowError) else type(error).__name__

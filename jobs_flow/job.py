@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from jobs_flow.errors import InvalidArgument, StorageUnavailable
+from jobs_flow.errors import InvalidArgument, StorageUnavailable, kind_of
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Grip
 from jobs_flow.workflows import updaters
@@ -103,7 +103,7 @@ class Job:
             try:
                 self._grip = self._storage.grip(*self._record, token=self._token)
             except StorageUnavailable as error:
-                logger.warning("%s %s: whether it was cancelled is not known: %s", *self._record[:2], error.code)
+                logger.warning("%s %s: whether it was cancelled is not known: %s", *self._record[:2], kind_of(error))
         return self._grip is not Grip.HELD
 
     def heartbeat(self) -> None:
@@ -183,7 +183,7 @@ class Job:
         try:
             self._grip = write()
         except StorageUnavailable as error:
-            logger.warning("%s %s: a report was lost: %s", self.workflow_id, self.path, error.code)
+            logger.warning("%s %s: a report was lost: %s", self.workflow_id, self.path, kind_of(error))
         if self._grip is not Grip.HELD:
             self._stop()
 

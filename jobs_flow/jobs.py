@@ -38,6 +38,7 @@ from jobs_flow.pruning import Pruning
 from jobs_flow.queries import reason_of
 from jobs_flow.starting import Start
 from jobs_flow.storages import Storage, create_storage
+from jobs_flow.storages.bodies import check_size
 from jobs_flow.storages.body_stores import BodyStore, create_body_store
 from jobs_flow.storages.records import Instance, Json, NewInstance
 from jobs_flow.syncpoints import reach
@@ -52,9 +53,17 @@ logger = logging.getLogger("jobs_flow.engine")
 KEY_PATIENCE = 2.0
 #: Times a start is tried again because an update of the instance came first.
 START_ATTEMPTS = 10
-#: Refusals of ours that may be over later: a server is back, another worker or later code knows the workflow, the
-#: creation that stands before a start in the outbox was done.
-PASSING = (StorageUnavailable, BrokerUnavailable, UnknownWorkflow, DefinitionError, DefinitionChanged, InstanceNotFound)
+#: Refusals of ours that may be over later: a server is back, somebody has put a setting or a permission right, another
+#: worker or later code knows the workflow, the creation that stands before a start in the outbox was done.
+PASSING = (
+    StorageUnavailable,
+    BrokerUnavailable,
+    ConfigurationError,
+    UnknownWorkflow,
+    DefinitionError,
+    DefinitionChanged,
+    InstanceNotFound,
+)
 
 
 @dataclass(frozen=True)
@@ -180,9 +189,11 @@ class Jobs(Pruning):
         Inside a transaction of the index's database everything waits for the commit. With ``execute``
         the id is given whatever becomes of the start: an instance that could not be started stays
         ``inactive`` and its ``error`` says why. Raises ``UnknownWorkflow``, ``DefinitionError``, ``NotJson``,
-        ``TooLarge`` (``data`` and ``base_context``), ``InvalidArgument``, ``StorageUnavailable``; nothing is stored
-        then.
+        ``TooLarge`` (``data`` and ``base_context``), ``InvalidArgument``, ``ConfigurationError``,
+        ``StorageUnavailable``; nothing is stored then.
         """
+        # A setting that is wrong keeps every run from starting: said here, before anything is stored.
+        _ = self.runtime.policy
         # As it will be read back, so that the generator sees the same here and in every worker.
         data = json.decode(json.encode(data, "data"))
         given_context = checked_context(base_context)
@@ -264,7 +275,7 @@ class Jobs(Pruning):
         try:
             self._start_first(instance_id)
         except StorageUnavailable as error:
-            logger.error("%s was created and not started yet: %s", instance_id, error.code)
+            logger.error("%s was created and not started yet: %s", instance_id, kind_of(error))
             return False
         except Exception as error:
             logger.error("%s was created and not started: %s", instance_id, kind_of(error))
@@ -275,7 +286,7 @@ class Jobs(Pruning):
         try:
             self.start_now(instance_id, Start("all"), expect_run=1, call=f"first:{instance_id}", keep=keep)
         except CannotStart as error:
-            logger.debug("%s is not started again: %s", instance_id, error.code)
+            logger.debug("%s is not started again: %s", instance_id, kind_of(error))
 
     def perform(self, entry: Entry) -> None:
         """Do what was committed and not done. Raises nothing; what may succeed later stays in the outbox."""
@@ -304,8 +315,8 @@ class Jobs(Pruning):
         """Run every task again from the first, or from ``from_path`` on; ``argument`` goes to the first only.
 
         Raises ``InstanceNotFound``, ``TaskNotFound``, ``CannotStart`` (a run is going on, or an earlier task has not
-        passed, or is older than what it builds on), ``DefinitionChanged``, ``BrokerUnavailable`` (the instance is
-        ``inactive`` again and says so).
+        passed, or is older than what it builds on), ``DefinitionChanged``, ``TooLarge`` (the argument),
+        ``BrokerUnavailable`` (the instance is ``inactive`` again and says so).
         """
         text = text_of(argument)
         if from_path in (None, paths.ROOT):
@@ -325,6 +336,9 @@ class Jobs(Pruning):
     execute = execute_one_task
 
     def _start(self, instance_id: str, start: Start, *, only: str | None = None) -> RunHandle:
+        if start.argument is not None:
+            # Here: after a commit there is nobody to be told.
+            check_size("the argument", start.argument, self.runtime.policy.bodies.limit)
         if not self.index.in_transaction():
             return RunHandle(self, instance_id, self.start_now(instance_id, start), only)
         # Also when the storage has it: a rolled-back transaction starts nothing.
@@ -389,7 +403,7 @@ class Jobs(Pruning):
             self.backend.dispatch(Dispatch(instance_id, run, plan, selected.heads, frozenset(selected.paths)))
         except (BrokerUnavailable, CannotPublish) as error:
             if keep and isinstance(error, BrokerUnavailable):
-                logger.warning("%s run %s is published later: %s", instance_id, run, error.code)
+                logger.warning("%s run %s is published later: %s", instance_id, run, kind_of(error))
                 return run
             wire = {"code": error.code, "message": error.message}
             if self.storage.revert_run(instance_id, run, wire):

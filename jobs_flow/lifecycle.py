@@ -153,7 +153,7 @@ class Lifecycle(Queries):
         try:
             self.backend.dispatch_undo(header.id, started.run)
         except BrokerUnavailable as error:
-            logger.warning("%s: undoing it begins later: %s", header.id, error.code)
+            logger.warning("%s: undoing it begins later: %s", header.id, kind_of(error))
         return True
 
     def pause(self, instance_id: str) -> bool:
@@ -197,7 +197,7 @@ class Lifecycle(Queries):
         try:
             self.backend.dispatch(Dispatch(header.id, header.run, plan, queued))
         except BrokerUnavailable as error:
-            logger.warning("%s: %d tasks are published later: %s", header.id, len(queued), error.code)
+            logger.warning("%s: %d tasks are published later: %s", header.id, len(queued), kind_of(error))
 
     # -- changing ----------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Lifecycle(Queries):
             updated = self.storage.update_instance(new, revision=header.revision)
             if updated is not None:
                 if updated.fingerprint != header.fingerprint:
-                    self.runtime.bodies.tidy_others(instance_id, new.paths)
+                    self.runtime.bodies.tidy_others(instance_id, updated.run, new.paths)
                 self.runtime.listener.run_reverted(instance_id)
                 return instance_view(updated)
         raise InvalidArgument(argument="updater", reason="others kept updating the instance; try again")
@@ -276,7 +276,8 @@ class Lifecycle(Queries):
         self._check_path(header, self.runtime.any_plan(header), path)
         checked: str | None = json.encode(updaters.check_all(recorded))
         bodies = self.runtime.bodies
-        kept, new = bodies.keep(instance_id, header.run, path, {"updaters": checked}, spent=UPDATERS_SPENT)
+        # Of the next run: one that starts now removes what is of earlier ones, also while it is still being written.
+        kept, new = bodies.keep(instance_id, header.run + 1, path, {"updaters": checked}, spent=UPDATERS_SPENT)
         text = kept["updaters"]
         if path == paths.ROOT or text is None or not self.storage.set_updaters(instance_id, path, text):
             bodies.drop(instance_id, new)
@@ -325,7 +326,7 @@ class Lifecycle(Queries):
         # It may have been started again, and goes on with its large values then: they are removed after it.
         external = [] if rested is None else bodies.external(instance_id)
         header = self.storage.delete_instance(instance_id, rested=rested)
-        if header is not None:
+        if header is not None and external:
             bodies.delete_external(instance_id, external)
         return header
 

@@ -77,7 +77,7 @@ class Listener(RunListener):
                 hook.fire(id=due.instance_id, **arguments)
             storage.settle(due)
         except JobsFlowError as error:
-            logger.error("%s: whether its hooks were told is not known: %s", due.instance_id, error.code)
+            logger.error("%s: whether its hooks were told is not known: %s", due.instance_id, kind_of(error))
 
     def _mirror(self, instance_id: str, *, must: bool = False) -> Instance | None:
         # The record is the truth and is written; an index that lags must not fail the task that wrote it.

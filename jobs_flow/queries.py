@@ -165,8 +165,11 @@ class Queries:
             raise InvalidArgument(argument="name", reason=f"a task has no value {name!r}")
         if name != "body":
             return self.get_task(instance_id, path)[name]
-        record = self.get_task(instance_id, path, whole=False)
-        return self._in_full(instance_id, record[name])
+
+        def read() -> Json:
+            return self.runtime.bodies.value(instance_id, self.get_task(instance_id, path, whole=False)[name])
+
+        return self._again_if_lost(instance_id, read)
 
     def _in_full(self, instance_id: str, field: Any) -> Json:
         try:

@@ -22,6 +22,7 @@ from jobs_flow.backends.runtime import Runtime
 from jobs_flow.backends.values import complete
 from jobs_flow.errors import (
     BrokerUnavailable,
+    ConfigurationError,
     InstanceNotFound,
     JobsFlowError,
     StorageUnavailable,
@@ -52,6 +53,8 @@ SETBACK = 5_000
 #: Seconds for which nothing is published once the broker was found to be away: each try takes some, and what else is
 #: due (leases, time-outs, hooks) must not wait for all of them.
 BROKER_PAUSE = 5.0
+#: Seconds for which no instance is deleted once the store of large values has refused: each try may take long.
+BODIES_PAUSE = 30.0
 #: Milliseconds after which one task of a lane, the oldest, is published again although nothing says that its message
 #: is lost: others may keep its queue from ever being empty, and nobody may claim from the lane.
 PROBE_AFTER = 600_000
@@ -71,6 +74,7 @@ class Recovery:
         self._backend = backend
         self._lanes_at = 0.0
         self._broker_at = 0.0
+        self._bodies_at = 0.0
         #: When a task of a lane may be published again without a sign that its message is lost.
         self._probe_at: dict[str, float] = {}
         self._handlers: dict[str, Callable[[Due], None]] = {
@@ -169,12 +173,13 @@ class Recovery:
     def _see_to(self, due: Due) -> None:
         try:
             self._handlers[due.kind](due)
-        except StorageUnavailable:
-            raise
         except InstanceNotFound:
             # Deleted meanwhile; its timers go with the next look at what is due.
             return
         except Exception as error:
+            # A store of large values that is away is no reason not to see to the rest.
+            if isinstance(error, StorageUnavailable) and not self._runtime.bodies.are_away(error):
+                raise
             code = kind_of(error)
             logger.error("%s %s: its timer %s is put off: %s", due.instance_id, due.path, due.kind, code)
             logger.debug("the timer's error", exc_info=error)
@@ -213,8 +218,15 @@ class Recovery:
         if header.run != due.run or header.status not in FINISHED:
             # Started again since the timer was read: the storage knows, and has removed it.
             return
-        if header.undo in ("wanted", "running") or not self._runtime.listener.outlived(due.instance_id, due.run):
-            self._runtime.storage.postpone(due, SETBACK)
+        busy = header.undo in ("wanted", "running") or time.monotonic() < self._bodies_at
+        try:
+            if busy or not self._runtime.listener.outlived(due.instance_id, due.run):
+                self._runtime.storage.postpone(due, SETBACK)
+        except JobsFlowError as error:
+            # Or it does not let us delete.
+            if isinstance(error, ConfigurationError) or self._runtime.bodies.are_away(error):
+                self._bodies_at = time.monotonic() + BODIES_PAUSE
+            raise
 
     def _expired(self, due: Due) -> None:
         header, storage = self._runtime.header(due.instance_id), self._runtime.storage
@@ -262,7 +274,7 @@ class Recovery:
             try:
                 done += self._lane(lane)
             except BrokerUnavailable as error:
-                logger.warning("the broker is away, so lost messages are not looked for: %s", error.code)
+                logger.warning("the broker is away, so lost messages are not looked for: %s", kind_of(error))
                 break
         return done
 
@@ -303,7 +315,7 @@ class Recovery:
             self._backend.dispatch(Dispatch(instance_id, run, plan, heads, lane=lane))
         except BrokerUnavailable as error:
             self._broker_at = time.monotonic() + BROKER_PAUSE
-            logger.warning("%s run %s: %d tasks stay queued: %s", instance_id, run, len(paths), error.code)
+            logger.warning("%s run %s: %d tasks stay queued: %s", instance_id, run, len(paths), kind_of(error))
         except JobsFlowError as error:
             # Trying again would not change it.
             for path in paths:

@@ -119,7 +119,7 @@ def _check_celery(settings: Settings) -> list[CheckMessage]:
                 id="jobs_flow_django.W001",
             )
         ]
-    messages: list[CheckMessage] = list(_check_celery_settings())
+    messages: list[CheckMessage] = list(_check_celery_settings(settings))
     if not app.conf.broker_url:
         messages.append(
             Warning(
@@ -128,7 +128,7 @@ def _check_celery(settings: Settings) -> list[CheckMessage]:
                 id="jobs_flow_django.W002",
             )
         )
-    if settings.STORAGE.startswith("memory:"):
+    if str(settings.STORAGE).startswith("memory:"):
         messages.append(
             Warning(
                 f"{key_name('STORAGE')} is memory://, which other processes, and so Celery workers, do not see.",
@@ -139,7 +139,7 @@ def _check_celery(settings: Settings) -> list[CheckMessage]:
     return messages
 
 
-def _check_celery_settings() -> Iterator[CheckMessage]:
+def _check_celery_settings(settings: Settings) -> Iterator[CheckMessage]:
     """Ours among the ``CELERY_…`` settings: Celery itself says nothing about a name that it does not know."""
     from jobs_flow.backends.celery.settings import SETTINGS, check
 
@@ -151,7 +151,12 @@ def _check_celery_settings() -> Iterator[CheckMessage]:
             if key not in SETTINGS:
                 known = ", ".join(f"CELERY_{each.upper()}" for each in SETTINGS)
                 raise ConfigurationError(setting=name, reason=f"there is no such setting; there are {known}.")
-            check(key, getattr(django_settings, name))
+            value = check(key, getattr(django_settings, name))
+            ours = {"jobs_flow_storage": settings.STORAGE, "jobs_flow_bodies": settings.BODIES}.get(key)
+            if value and ours is not None and value != ours:
+                # Its value may hold a password.
+                said = key_name(key.removeprefix("jobs_flow_").upper())
+                raise ConfigurationError(setting=name, reason=f"it is not read under Django, where {said} says it.")
         except ConfigurationError as error:
             text = str(error).replace(f"setting {key} ", f"setting {name} ")
             yield Error(text, id="jobs_flow_django.E004")

@@ -16,6 +16,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from jobs_flow.errors import ConfigurationError
+from jobs_flow.storages import Storage
 
 SETTING = "JOBS_FLOW"
 BACKENDS = ("celery", "sync")
@@ -25,7 +26,7 @@ BACKENDS = ("celery", "sync")
 class Settings:
     """What the project says in ``JOBS_FLOW``; every key has a default."""
 
-    STORAGE: str = "redis://localhost:6379/0"
+    STORAGE: str | Storage = "redis://localhost:6379/0"
     """Where records live: ``redis://``, ``rediss://``, ``unix://``, ``dynamodb://`` or ``memory://``."""
     BODIES: str | None = None
     """Where values go that are too long for a record: an alias of Django's ``STORAGES``; None: into ``STORAGE``."""
@@ -59,7 +60,8 @@ def parse(value: Any) -> Settings:
         if key not in known:
             raise ConfigurationError(setting=key_name(key), reason=_unknown(key, list(known)))
         optional = known[key].default is None
-        if not (isinstance(given, str) or (optional and given is None)):
+        own = key == "STORAGE" and isinstance(given, Storage)
+        if not (isinstance(given, str) or own or (optional and given is None)):
             expected = "a string or None" if optional else "a string"
             raise ConfigurationError(
                 setting=key_name(key), reason=f"it must be {expected}, not {type(given).__name__}."

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobs_flow.errors import JobsFlowError
+from jobs_flow.errors import JobsFlowError, kind_of
 from jobs_flow.index import Entry
 from jobs_flow.storages.records import Json, NewInstance
 from jobs_flow.workflows.registry import Registry
@@ -86,7 +86,7 @@ def _entry(using: str, registry: Registry, row: OutboxEntry) -> Entry | None:
         new = announced(instance, registry)
     except JobsFlowError as error:
         # Other workers may know the workflow, or a later version of the code will.
-        logger.error("%s was committed and cannot be made: %s", row.instance_id, error.code)
+        logger.error("%s was committed and cannot be made: %s", row.instance_id, kind_of(error))
         return None
     return Entry(row.token, row.instance_id, row.action, row.arguments, new)
 

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 
 from jobs_flow.backends.holder import process_prefix
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import JobsFlowError
+from jobs_flow.errors import JobsFlowError, kind_of
 from jobs_flow.storages.records import Hold
 
 logger = logging.getLogger("jobs_flow.engine")
@@ -114,6 +114,6 @@ class _Keeper:
             try:
                 self._runtime.storage.renew(holds, holder=process_prefix(), lease=policy.lease_ms)
             except JobsFlowError as error:
-                logger.warning("the leases of %d tasks were not renewed: %s", len(holds), error.code)
+                logger.warning("the leases of %d tasks were not renewed: %s", len(holds), kind_of(error))
             except Exception:
                 logger.exception("the leases of %d tasks were not renewed", len(holds))

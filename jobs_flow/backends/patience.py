@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from jobs_flow.errors import StorageUnavailable
+from jobs_flow.errors import StorageUnavailable, kind_of
 
 logger = logging.getLogger("jobs_flow.engine")
 
@@ -23,6 +23,6 @@ def patiently(operation: Callable[[], T], patience: float) -> T:
         except StorageUnavailable as error:
             if time.monotonic() + delay > deadline:
                 raise
-            logger.warning("the storage is away, trying again in %.2f s: %s", delay, error.code)
+            logger.warning("the storage is away, trying again in %.2f s: %s", delay, kind_of(error))
             time.sleep(delay)
             delay = min(delay * 2, 5.0)

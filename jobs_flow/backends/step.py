@@ -94,10 +94,11 @@ def _perform(
 ) -> Performed:
     """``perform`` with the values that the claim's texts stand for."""
     try:
-        loaded = patiently(lambda: loaded_claim(runtime, header.id, claim), CLAIM_PATIENCE)
-    except StorageUnavailable:
-        raise
+        # As long as for a result: the task is ours, so another delivery of its message does nothing about it.
+        loaded = patiently(lambda: loaded_claim(runtime, header.id, claim), RECORD_PATIENCE)
     except JobsFlowError as error:
+        if isinstance(error, StorageUnavailable) and not runtime.bodies.are_away(error):
+            raise
         return Performed(failed(error, tolerated=plan.nodes[path].task.on_failure == "continue"))
     limit = runtime.policy.bodies.limit
     done = perform(runtime.storage, header, plan, path, run, token, loaded, limit=limit)
@@ -202,13 +203,14 @@ def _record(
 
     try:
         return outcome, write(outcome)
-    except StorageUnavailable:
-        raise
     except Exception as error:
-        # A soft time limit that struck just now, or an outcome the server refuses. A record that nobody
+        if isinstance(error, StorageUnavailable) and not runtime.bodies.are_away(error):
+            raise
+        # A soft time limit that struck just now, an outcome the server refuses, or a store of large values that stays
+        # away: left to its lease the task would be executed again. A record that nobody
         # holds would stay for ever; the same token may complete twice, and then changes nothing.
         logger.warning("%s %s run %s: recording it raised %s", instance_id, path, run, type(error).__name__)
-        problem = failed(error)
+        problem = failed(error, tolerated=plan.nodes[path].task.on_failure == "continue")
         completed = write(problem)
         record = runtime.storage.get_task(instance_id, path) or {}
         return (problem if record.get("status") == TaskStatus.FAILED else outcome), completed

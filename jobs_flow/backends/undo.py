@@ -12,7 +12,7 @@ from jobs_flow.backends.patience import patiently
 from jobs_flow.backends.perform import ends_the_process, failed
 from jobs_flow.backends.runtime import Runtime
 from jobs_flow.backends.step import CLAIM_PATIENCE, RECORD_PATIENCE
-from jobs_flow.errors import BodyLost, DefinitionChanged
+from jobs_flow.errors import DefinitionChanged, JobsFlowError, StorageUnavailable, kind_of
 from jobs_flow.job import Job
 from jobs_flow.storages.records import UndoClaim
 from jobs_flow.workflows import json, paths
@@ -58,9 +58,11 @@ def _undo(runtime: Runtime, instance_id: str, run: int, token: str, claim: UndoC
     body = claim.body
     try:
         if body is not None:
-            body = patiently(partial(runtime.bodies.load, instance_id, body), CLAIM_PATIENCE)
-    except BodyLost as error:
-        logger.warning("%s %s could not be undone: %s", instance_id, claim.path, error.code)
+            body = patiently(partial(runtime.bodies.load, instance_id, body), RECORD_PATIENCE)
+    except JobsFlowError as error:
+        if isinstance(error, StorageUnavailable) and not runtime.bodies.are_away(error):
+            raise
+        logger.warning("%s %s could not be undone: %s", instance_id, claim.path, kind_of(error))
         return {**(failed(error).error or {}), "code": "UNDO_FAILED"}
     try:
         plan = runtime.plan_of(header)

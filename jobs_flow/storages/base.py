@@ -40,7 +40,7 @@ class Storage(Runs, Recoverable, Readable, Chunks):
     """Where records live."""
 
     #: Shown in errors and on pages; holds no password.
-    label: str
+    label: str = "the storage"
 
     # -- instances ---------------------------------------------------------------------------
 

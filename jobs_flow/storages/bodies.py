@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jobs_flow.errors import BodyLost, InstanceNotFound, JobsFlowError, TooLarge
+from jobs_flow.errors import BodyLost, InstanceNotFound, JobsFlowError, StorageUnavailable, TooLarge, kind_of
 from jobs_flow.storages.body_cache import CACHE_BYTES, TextCache
 from jobs_flow.storages.body_stores import BodyStore
 from jobs_flow.storages.contract_bodies import CHUNK_BYTES, Chunks
@@ -223,6 +223,9 @@ class Bodies:
 
     def _open(self, instance_id: str, reference: Reference) -> Iterator[bytes]:
         """The chunks of a value, as far as they are there."""
+        if _NAME.fullmatch(reference.name) is None:
+            # In a store it is a part of a path.
+            raise BodyLost(instance_id=instance_id, name=reference.name, reason="nothing is ever kept under this name")
         if reference.at == IN_STORAGE:
             storage = self._get_storage()
             number, left = 0, reference.length
@@ -241,6 +244,13 @@ class Bodies:
             reason = f"it is not in {reference.at}"
             raise BodyLost(instance_id=instance_id, name=reference.name, reason=reason) from None
 
+    def are_away(self, error: BaseException) -> bool:
+        """Whether ``error`` says that the external store cannot be reached; the storage of the records may be there."""
+        if not isinstance(error, StorageUnavailable):
+            return False
+        store = self._get_store()
+        return store is not None and error.storage == store.label
+
     # -- removing ----------------------------------------------------------------------------
 
     def drop(self, instance_id: str, texts: Iterable[str | None]) -> None:
@@ -252,17 +262,20 @@ class Bodies:
         try:
             self._remove(instance_id, names)
         except JobsFlowError as error:
-            logger.warning("%s: %d large values are removed later: %s", instance_id, len(names), error.code)
+            logger.warning("%s: %d large values are removed later: %s", instance_id, len(names), kind_of(error))
 
     def tidy(self, instance_id: str, run: int, paths: Iterable[str]) -> None:
         """Remove what runs before ``run`` have kept of the records at ``paths``, which were reset. Raises nothing."""
         reset = {_digest(path) for path in paths}
         self._tidy(instance_id, lambda number, digest: number < run and digest in reset)
 
-    def tidy_others(self, instance_id: str, paths: Iterable[str]) -> None:
-        """Remove what was kept of records at other paths, which are no more. Raises nothing."""
+    def tidy_others(self, instance_id: str, run: int, paths: Iterable[str]) -> None:
+        """Remove what runs up to ``run`` have kept of records at other paths, which are no more. Raises nothing.
+
+        Not of later runs: the next update may have brought a path back.
+        """
         present = {_digest(path) for path in (*paths, SHARED)}
-        self._tidy(instance_id, lambda number, digest: digest not in present)
+        self._tidy(instance_id, lambda number, digest: number <= run and digest not in present)
 
     def _tidy(self, instance_id: str, is_garbage: Callable[[int, str], bool]) -> None:
         try:
@@ -270,17 +283,29 @@ class Bodies:
             garbage = [name for name, parts in found if parts is not None and is_garbage(int(parts[1]), parts[2])]
             self._remove(instance_id, garbage)
         except JobsFlowError as error:
-            logger.warning("%s: large values of earlier runs are removed later: %s", instance_id, error.code)
+            logger.warning("%s: large values of earlier runs are removed later: %s", instance_id, kind_of(error))
 
     def external(self, instance_id: str) -> list[str]:
-        """The names of what an external store has of an instance, for ``delete_external``; no I/O without a store."""
-        return _external(self._get_storage().list_bodies(instance_id)) if self._get_store() is not None else []
+        """The names of what an external store has of an instance, for ``delete_external``.
+
+        Raises as the store does while it cannot delete: once the instance is gone, nobody knows of what is left there.
+        """
+        names, store = _external(self._get_storage().list_bodies(instance_id)), self._get_store()
+        if names and store is not None:
+            # There is none: only whether it is taken.
+            store.delete([_object_name(instance_id, CLOSING)])
+        return names
 
     def delete_external(self, instance_id: str, names: Sequence[str]) -> None:
-        """Remove what ``external`` gave, after the instance was deleted."""
+        """Remove what ``external`` gave, after the instance was deleted. Raises nothing: what stays is logged."""
         store = self._get_store()
-        if store is not None and names:
+        if store is None:
+            _log_left_behind(instance_id, len(names), "none is configured here")
+            return
+        try:
             store.delete([_object_name(instance_id, name) for name in names])
+        except JobsFlowError as error:
+            _log_left_behind(instance_id, len(names), kind_of(error))
 
     def forget(self, instance_id: str) -> None:
         """Remove what an external store has of an instance that is about to be deleted from the storage.
@@ -294,12 +319,7 @@ class Bodies:
             return
         external = _external(storage.list_bodies(instance_id))
         if store is None:
-            if external:
-                logger.error(
-                    "%s is deleted, but not its %d values in an external store: none is configured here",
-                    instance_id,
-                    len(external),
-                )
+            _log_left_behind(instance_id, len(external), "none is configured here")
             return
         store.delete([_object_name(instance_id, name) for name in external])
 
@@ -317,6 +337,11 @@ class Bodies:
 
 #: How errors call the texts of a record.
 _WORDS = {"body": "result", "updaters": "context updaters"}
+
+
+def _log_left_behind(instance_id: str, count: int, reason: str) -> None:
+    if count:
+        logger.error("%s is deleted, but not its %d values in an external store: %s", instance_id, count, reason)
 
 
 def _digest(path: str) -> str:

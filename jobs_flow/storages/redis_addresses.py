@@ -97,6 +97,9 @@ class Address:
         else:
             if len(hosts) > 1:
                 raise wrong(f"{label}: for several hosts add cluster=true, or use redis+sentinel://")
+            if not local and not (parts.path.strip("/") or "0").isdecimal():
+                # The driver would take database 0.
+                raise wrong(f"{label}: after the host comes the number of a database, or nothing")
             # Not urlunsplit: that of a URL without a host may have one slash.
             found = cls("server", f"{parts.scheme}://{parts.netloc}{parts.path}{rest}", label, prefix, hosts)
         found.check()

@@ -39,7 +39,7 @@ UNAVAILABLE = (
 #: The code comes first, or after what a pipeline, or a script on a server before version 7, puts before it.
 UNAVAILABLE_ANSWERS = re.compile(
     r"(?:^|of pipeline caused error: |: -)"
-    r"(?:OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|CLUSTERDOWN|TRYAGAIN)\b"
+    r"(?:OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|CLUSTERDOWN|TRYAGAIN|DB index is out of range)\b"
 )
 
 

@@ -37,4 +37,4 @@ def storage(open_again: Callable[[], Storage]) -> Iterator[Storage]:
 @pytest.fixture
 def examples() -> int:
     """Fewer: each operation is a request over HTTP, and ``test_differential_all`` plays some more."""
-    return 12
+    return 6

@@ -8,15 +8,18 @@ import textwrap
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs_flow.errors import StorageUnavailable, UnknownWorkflow
+from jobs_flow.backends.policy import Policy
+from jobs_flow.errors import ConfigurationError, StorageUnavailable, TooLarge, UnknownWorkflow
 from jobs_flow.index import Entry
 from jobs_flow.starting import Start
+from jobs_flow.storages.bodies import BodyLimits
 from jobs_flow_django import jobs
 from jobs_flow_django import outbox as outbox_module
 from jobs_flow_django.index import DjangoIndex
@@ -84,6 +87,31 @@ class TestEntries:
         assert recover() == []
         row = WorkflowInstance.objects.get()
         assert (row.pk, row.run) == (kept, 0)
+
+    def test_an_argument_over_the_limit_is_refused_before_the_commit(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        monkeypatch.setattr(type(jobs.backend), "policy", Policy(bodies=BodyLimits(10_000, 20_000)))
+        with transaction.atomic(using=database.alias):
+            with pytest.raises(TooLarge, match="the argument is 20002 bytes"):
+                jobs.execute_one_task(instance_id, "#.first", "x" * 20_000)
+            assert requests() == []
+
+    def test_what_a_wrong_setting_keeps_from_being_done_is_done_when_it_is_right(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        refusal = ConfigurationError(setting="bodies", reason="s3://bucket answers AccessDenied")
+        monkeypatch.setattr(jobs.runtime.bodies, "forget", Mock(side_effect=[refusal, refusal, None]))
+        with transaction.atomic(using=database.alias):
+            jobs.destroy_workflow(instance_id)
+        assert requests() == [("destroy", instance_id)]
+        recover()
+        assert requests() == [("destroy", instance_id)]
+        OutboxEntry.objects.update(due_at=timezone.now())
+        recover()
+        assert (requests(), WorkflowInstance.objects.count()) == ([], 0)
 
     def test_what_could_not_be_done_after_the_commit_is_done_later(
         self, database: Database, settings: Any, storage_url: str

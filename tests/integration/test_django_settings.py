@@ -18,6 +18,7 @@ from django.core.checks import run_checks
 from jobs_flow import Jobs
 from jobs_flow.backends import SyncBackend
 from jobs_flow.errors import ConfigurationError
+from jobs_flow.storages import MemoryStorage
 from jobs_flow_django import facade, jobs
 from jobs_flow_django.conf import Settings, get_settings, parse
 from scripts.environment import ROOT
@@ -60,6 +61,11 @@ class TestSettings:
         with pytest.raises(ConfigurationError) as caught:
             parse({"STORAGE": "redis://:hunter2@host/0", "BACKEND": "no"})
         assert "hunter2" not in str(caught.value)
+
+    def test_a_storage_of_ones_own(self, settings: Any) -> None:
+        own = MemoryStorage()
+        settings.JOBS_FLOW = {"STORAGE": own, "BACKEND": "sync"}
+        assert jobs.storage is own
 
     def test_changed_settings_build_jobs_again(self, settings: Any) -> None:
         settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
@@ -124,12 +130,20 @@ class TestChecks:
         [
             ("CELERY_JOBS_FLOW_LEASES", 30, ["CELERY_JOBS_FLOW_LEASES", "no such setting", "CELERY_JOBS_FLOW_LEASE,"]),
             ("CELERY_JOBS_FLOW_LEASE", -1, ["CELERY_JOBS_FLOW_LEASE", "a number of seconds"]),
+            ("CELERY_JOBS_FLOW_STORAGE", "redis://elsewhere/0", ["CELERY_JOBS_FLOW_STORAGE", "JOBS_FLOW['STORAGE']"]),
         ],
     )
     def test_a_wrong_setting_of_the_celery_side(self, settings: Any, name: str, value: Any, words: list[str]) -> None:
         setattr(settings, name, value)
         found = self.found()["jobs_flow_django.E004"]
         assert all(word in found for word in words), found
+
+    def test_a_setting_of_the_celery_side_that_counts(self, settings: Any) -> None:
+        settings.CELERY_JOBS_FLOW_BODIES = "file:///shared/dir"
+        settings.CELERY_JOBS_FLOW_STORAGE = get_settings().STORAGE
+        assert self.found() == {}
+        settings.JOBS_FLOW = {**settings.JOBS_FLOW, "BODIES": "default"}
+        assert "JOBS_FLOW['BODIES']" in self.found()["jobs_flow_django.E004"]
 
     def test_no_celery_app(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(facade, "find_celery_app", lambda: None)

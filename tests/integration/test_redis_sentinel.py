@@ -79,6 +79,7 @@ class TestAddress:
             ("redis+sentinel://host/name/first", "name of the master"),
             ("redis+sentinel://host/name?cluster=true", "cluster=true is for"),
             ("redis://one,two/0", "add cluster=true"),
+            ("redis://host/zero", "number of a database"),
             ("redis://host/3?cluster=true", "no other database"),
             ("redis://host?cluster=perhaps", "true or false"),
             ("redis://host?cluster=true&partitions=0", "from 1 to 256"),

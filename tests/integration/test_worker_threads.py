@@ -185,10 +185,15 @@ class TestSettings:
         assert policy.keep == 172_800
         assert quiet.jobs.runtime.keep_of("chain") == 172_800_000
 
-    def test_a_worker_with_a_wrong_setting_says_so_and_ends(self, engine: ModuleType, start_engine: Start) -> None:
-        started = start_engine(env={"ENGINE_LEASE": "0"}, wait=False)
+    @pytest.mark.parametrize(
+        ("name", "value", "said"), [("ENGINE_LEASE", "0", "jobs_flow_lease"), ("ENGINE_BODIES", "ftp://x", "s3://")]
+    )
+    def test_a_worker_with_a_wrong_setting_says_so_and_ends(
+        self, engine: ModuleType, start_engine: Start, name: str, value: str, said: str
+    ) -> None:
+        started = start_engine(env={name: value}, wait=False)
         assert started.wait(20) != 0
-        assert "jobs_flow_lease" in started.output()
+        assert said in started.output()
 
 
 class TestGates:

@@ -83,7 +83,7 @@ class FaultyProxy:
             def do_POST(self) -> None:
                 proxy._pass(self)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -119,7 +119,9 @@ class FaultyProxy:
                 self._answer(handler, *answer)
                 return
         status, body = handler.upstream.ask(operation, request)
-        if status == 200 and not all([fault.after(operation, request, body) for fault in faults]):
+        # Each of them sees it.
+        kept = [fault.after(operation, request, body) for fault in faults if status == 200]
+        if not all(kept):
             handler.close_connection = True
             handler.connection.close()
             return
@@ -143,7 +145,7 @@ class Losing(Fault):
     """The answer of the server is lost: the next one, or some of them."""
 
     def __init__(self, share: float = 0, seed: int = 0, only: Sequence[str] = ()) -> None:
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
         self._share = share
         self._only = only
         self._next = threading.Event()
@@ -180,11 +182,21 @@ class LosingEach(Fault):
         return False
 
 
+class Unsaid(Fault):
+    """Each transaction is done, and whoever asks is told only that it is under way."""
+
+    def before(self, operation: str, request: Body, server: Server) -> Answer | None:
+        if operation != "TransactWriteItems":
+            return None
+        status, answer = server.ask(operation, request)
+        return error("TransactionInProgressException") if status == 200 else (status, answer)
+
+
 class Refusing(Fault):
     """Some requests, or all, are refused in one of the ways in which a busy service refuses."""
 
     def __init__(self, share: float = 1, seed: int = 0) -> None:
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
         self._share = share
 
     def before(self, operation: str, request: Body, server: Server) -> Answer | None:
@@ -252,7 +264,7 @@ class Slow(Fault):
     """Requests take a while, each another one."""
 
     def __init__(self, seconds: float, seed: int = 0) -> None:
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
         self._seconds = seconds
 
     def before(self, operation: str, request: Body, server: Server) -> Answer | None:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs_flow import Failure, Jobs, Registry, Task
-from jobs_flow.backends import SyncBackend
+from jobs_flow.backends import SyncBackend, step, undo
+from jobs_flow.backends.celery.deaths import Death, see_to
 from jobs_flow.backends.policy import Policy
 from jobs_flow.backends.step import run_step
 from jobs_flow.errors import BodyLost, ConfigurationError, InstanceNotFound, StorageUnavailable, TooLarge
+from jobs_flow.recovery import Recovery
 from jobs_flow.storages import MemoryStorage
 from jobs_flow.storages.bodies import (
     CLOSING,
@@ -197,6 +199,16 @@ class TestLoad:
             with pytest.raises(BodyLost, match=said):
                 make_bodies(storage, store).load("id", reference.text)
 
+    @pytest.mark.parametrize("name", ["../secret", "1.0123456789abcdef.body.ff.x/../../secret", ""])
+    def test_a_name_that_is_none_of_ours_is_not_looked_for(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "secret").write_text('"x"')
+        store = DirectoryStore(tmp_path / "bodies")
+        reference = Reference(3, hashlib.sha256(b'"x"').hexdigest(), name, store.label)
+        bodies = make_bodies(make_storage(), store)
+        for read in (lambda: bodies.read("id", reference), lambda: bodies.beginning("id", reference, 9)):
+            with pytest.raises(BodyLost, match="under this name"):
+                read()
+
     def test_the_beginning_is_read_alone(self) -> None:
         storage = make_storage()
         text = json.dumps("é" * CHUNK_BYTES, ensure_ascii=False)
@@ -304,8 +316,10 @@ class TestRemoval:
         storage = make_storage()
         bodies = make_bodies(storage)
         kept = {path: keep_one(bodies, path=path).name for path in ("#.a", "#.b", SHARED)}
-        bodies.tidy_others("id", ["#.b", "#.c"])
-        assert set(storage.list_bodies("id")) == {kept["#.b"], kept[SHARED]}
+        later = keep_one(bodies, run=2).name
+        bodies.tidy_others("id", 1, ["#.b", "#.c"])
+        # Another update has brought #.a back meanwhile, and a run has executed it.
+        assert set(storage.list_bodies("id")) == {kept["#.b"], kept[SHARED], later}
 
     def test_nothing_of_it_raises(self) -> None:
         class Away(MemoryStorage):
@@ -538,6 +552,23 @@ class TestEngine:
         assert jobs.wait(id)["context"] == {"big": [VALUE]}
         assert jobs.get_task(id, "#.a")["updaters"] == [{"big": {"$set": [VALUE]}}]
 
+    def test_updaters_that_are_set_while_the_task_is_executed_again(
+        self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = run(jobs, Task("a", lambda: 1), Task("b", seen))
+        add_body = jobs.storage.add_body
+
+        def add_and_run(*args: Any) -> bool:
+            monkeypatch.undo()
+            added = add_body(*args)
+            jobs.execute_one_task(id, "#.a")
+            return added
+
+        monkeypatch.setattr(jobs.storage, "add_body", add_and_run)
+        jobs.set_context_updaters(id, "#.a", [{"big": {"$set": VALUE}}])
+        jobs.execute_one_task(id, "#.b")
+        assert jobs.wait(id)["context"] == {"big": VALUE}
+
     def test_what_is_not_asked_for_is_not_loaded(self, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
         id = run(jobs, Task("a", lambda: VALUE, dest="big"), Task("b", lambda res: [res]))
         monkeypatch.setattr(Bodies, "read", lambda *args: pytest.fail("it was read"))
@@ -557,6 +588,157 @@ class TestEngine:
         with pytest.raises(BodyLost):
             jobs.get_task(id, "#.a")
         assert jobs.runtime.header(id).status == "done", "it lets the flow go on"
+
+
+class Leaving(DirectoryStore):
+    """A store that is away, now and then."""
+
+    away: type[Exception] | bool = False
+    #: Deletions that it still answers.
+    left = 0
+
+    def _check(self) -> None:
+        if self.away is ConfigurationError:
+            raise ConfigurationError(setting="bodies", reason="AccessDenied")
+        if self.away:
+            raise StorageUnavailable(storage=self.label, reason="away")
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        self._check()
+        super().write(name, chunks)
+
+    def open(self, name: str) -> Iterator[bytes]:
+        self._check()
+        return super().open(name)
+
+    def delete(self, names: Sequence[str]) -> None:
+        self.left -= 1
+        if self.left < 0:
+            self._check()
+        super().delete(names)
+
+
+class TestStoreAway:
+    """The external store cannot be reached, the storage of the records can."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leaving:
+        for module in (step, undo):
+            monkeypatch.setattr(module, "RECORD_PATIENCE", 0.01)
+        return Leaving(tmp_path / "bodies")
+
+    @pytest.fixture
+    def now(self) -> list[int]:
+        return [1_000_000]
+
+    @pytest.fixture
+    def jobs(self, store: Leaving, now: list[int]) -> Jobs:
+        storage = MemoryStorage(clock=lambda: now[0])
+        return Jobs(storage=storage, backend=Small(), registry=Registry(), bodies=store)
+
+    @pytest.mark.parametrize("on_failure", ["stop", "continue"])
+    def test_a_task_whose_result_cannot_be_kept_fails_and_is_not_executed_again(
+        self, jobs: Jobs, store: Leaving, on_failure: str
+    ) -> None:
+        calls: list[int] = []
+
+        def make() -> Any:
+            calls.append(1)
+            return VALUE
+
+        store.away = True
+        id = run(jobs, Task("a", make, on_failure=on_failure), Task("b", lambda: 1))
+        jobs.recover()
+        assert jobs.get_task(id, "#.a")["error"]["code"] == "STORAGE_UNAVAILABLE"
+        assert jobs.get_workflow(id)["status"] == ("failed" if on_failure == "stop" else "done")
+        assert calls == [1]
+
+    def test_one_whose_argument_cannot_be_read_fails_and_may_be_resumed(self, jobs: Jobs, store: Leaving) -> None:
+        id = run(jobs, Task("a", lambda: VALUE), Task("b", lambda res: res == VALUE))
+        jobs.runtime.bodies._cache.after_fork()
+        store.away = True
+        jobs.execute_one_task(id, "#.b")
+        assert jobs.get_task(id, "#.b")["error"]["code"] == "STORAGE_UNAVAILABLE"
+        store.away = False
+        jobs.resume(id)
+        assert jobs.wait(id) is True
+
+    def test_what_cannot_be_undone_says_so(self, jobs: Jobs, store: Leaving) -> None:
+        id = run(jobs, Task("a", lambda: VALUE, undo=lambda res: None))
+        jobs.runtime.bodies._cache.after_fork()
+        store.away = True
+        jobs.cancel(id, undo=True)
+        assert jobs.get_task(id, "#.a", whole=False)["undoError"]["code"] == "UNDO_FAILED"
+        store.away = False
+        jobs.cancel(id, undo=True)
+        assert jobs.get_workflow(id)["undo"] == "done"
+
+    def test_retention_waits_for_it_and_sees_to_all_else(
+        self, jobs: Jobs, store: Leaving, now: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deleted: list[str] = []
+        jobs.on_delete(lambda id: deleted.append(id))
+        jobs.register_workflow("w", [Task("a", lambda: VALUE)], keep=60)
+        ids = [jobs.create_workflow_instance("w", execute=True) for _ in range(3)]
+        now[0] += 100_000
+        store.away, lanes = True, list[int]()
+        monkeypatch.setattr(Recovery, "_lanes", lambda self: lanes.append(1) or 0)
+        for _ in range(2):
+            assert jobs.recover() == 3
+            now[0] += 10_000
+        assert (len(files(tmp_path)), deleted, len(lanes)) == (3, [], 2)
+        with pytest.raises(StorageUnavailable):
+            jobs.prune()
+        store.away = False
+        jobs.recover()
+        assert (files(tmp_path), sorted(deleted)) == ([], sorted(ids))
+
+    @pytest.mark.parametrize("away", [True, ConfigurationError])
+    def test_it_is_asked_once_and_then_not_for_a_while(
+        self, jobs: Jobs, store: Leaving, now: list[int], away: type[Exception] | bool
+    ) -> None:
+        jobs.register_workflow("w", [Task("a", lambda: VALUE)], keep=60)
+        for _ in range(5):
+            jobs.create_workflow_instance("w", execute=True)
+        now[0] += 100_000
+        store.away, store.left = away, 0
+        recovery = Recovery(jobs.runtime, jobs.backend)
+        recovery.sweep()
+        now[0] += 10_000
+        assert recovery.sweep() == 5
+        assert store.left == -1
+
+    def test_an_instance_that_is_gone_is_told_of_though_it_left_with_the_store(
+        self, jobs: Jobs, store: Leaving, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deleted: list[str] = []
+        jobs.on_delete(lambda id: deleted.append(id))
+        id = run(jobs, Task("a", lambda: VALUE))
+        store.away, store.left = True, 1
+        assert jobs.destroy_rested(id, 1)
+        assert deleted == [id]
+        assert "but not its 1 values in an external store: STORAGE_UNAVAILABLE" in caplog.text
+
+    def test_a_worker_s_report_of_a_death_is_left_to_the_lease(self, jobs: Jobs, store: Leaving) -> None:
+        jobs.register_workflow("w", [Task("a", lambda: VALUE), Task("b", len, on_failure="continue")])
+        id = jobs.create_workflow_instance("w")
+        jobs.execute_one_task(id, "#.a")
+        run = jobs.storage.start_run(id, RunSelection(["#.b"], ["#.b"], {})).run
+        death = Death(id, "#.b", run, None, "TIMEOUT", "TimeoutError", "it took too long")
+        recovery = Recovery(jobs.runtime, jobs.backend)
+        jobs.runtime.bodies._cache.after_fork()
+        store.away = True
+        see_to(jobs.runtime, recovery, death)
+        assert jobs.get_task(id, "#.b")["status"] == "queued"
+        store.away = False
+        see_to(jobs.runtime, recovery, death)
+        assert jobs.get_task(id, "#.b")["argument"] == VALUE
+
+    def test_one_of_the_storage_is_no_business_of_the_store(self, jobs: Jobs, store: Leaving) -> None:
+        bodies = jobs.runtime.bodies
+        assert bodies.are_away(StorageUnavailable(storage=store.label, reason="away"))
+        assert not bodies.are_away(StorageUnavailable(storage="memory", reason="away"))
+        assert not bodies.are_away(OSError())
 
 
 class TestHardLimit:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobs_flow import errors
+from jobs_flow.errors import ConfigurationError, InstanceNotFound, StorageUnavailable, kind_of
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.JobsFlowError)]
 
@@ -42,3 +43,13 @@ def test_codes_are_distinct() -> None:
 def test_the_four_types_of_the_wire() -> None:
     codes = {cls.code for cls in CLASSES}
     assert codes >= {"CANNOT_FIND_TASK", "CANNOT_START_TASK", "SCHEDULER_ERROR", "EXECUTION_FAILED"}
+
+
+class TestKindOf:
+    def test_what_is_about_users_data_is_a_code(self) -> None:
+        assert kind_of(InstanceNotFound(instance_id="secret")) == "INSTANCE_NOT_FOUND"
+        assert kind_of(ValueError("secret")) == "ValueError"
+
+    def test_what_is_about_a_server_or_a_setting_says_why(self) -> None:
+        assert "connection refused" in kind_of(StorageUnavailable(storage="redis://host", reason="connection refused"))
+        assert "no such setting" in kind_of(ConfigurationError(setting="jobs_flow_x", reason="no such setting"))

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs_flow.errors import JobsFlowError, StorageUnavailable
+from jobs_flow.errors import JobsFlowError, StorageUnavailable, kind_of
 from jobs_flow.recovery import Recovery
 from jobs_flow.storages.records import Outcome
 from jobs_flow.workflows.states import TaskStatus
@@ -48,10 +48,11 @@ def see_to(runtime: Runtime, recovery: Recovery, death: Death) -> None:
         else:
             code, kind, message = _own_limit(runtime, death)
             recovery.ended_by(*place, death.token, code, kind, message)
-    except StorageUnavailable:
-        raise
     except JobsFlowError as error:
-        logger.error("%s %s run %s: %s was not recorded: %s", *place, death.code, error.code)
+        # A store of large values that is away: the others' deaths do not wait for it, and its lease is over soon.
+        if isinstance(error, StorageUnavailable) and not runtime.bodies.are_away(error):
+            raise
+        logger.error("%s %s run %s: %s was not recorded: %s", *place, death.code, kind_of(error))
 
 
 def _own_limit(runtime: Runtime, death: Death) -> tuple[str, str, str]:

@@ -26,6 +26,7 @@ from jobs_flow.errors import (
     InstanceNotFound,
     JobsFlowError,
     StorageUnavailable,
+    kind_of,
 )
 from jobs_flow.recovery import Recovery
 from jobs_flow.storages.records import Instance
@@ -186,7 +187,7 @@ def _go_on(task: FlowTask, backend: CeleryBackend, instance_id: str, run: int, s
             backend.dispatch_patiently(work)
         except BrokerUnavailable as error:
             # They are recorded as queued and stand in their lanes, where recovery finds them.
-            logger.error("%s: %d tasks stay queued: %s", instance_id, len(step.queued), error.code)
+            logger.error("%s: %d tasks stay queued: %s", instance_id, len(step.queued), kind_of(error))
         except CannotPublish as error:
             # Trying again would not change it.
             recovery = Recovery(backend.runtime, backend)

@@ -68,7 +68,8 @@ class FlowStep(bootsteps.StartStopStep):
             return
         try:
             # Read here: a wrong setting ends the worker at its start, with the reason.
-            _ = backend.policy, backend.setting("jobs_flow_recovery"), backend.runtime.storage
+            runtime = backend.runtime
+            _ = backend.policy, backend.setting("jobs_flow_recovery"), runtime.storage, runtime.get_body_store()
         except ConfigurationError as error:
             logger.critical("%s", error.message)
             raise SystemExit(1) from error

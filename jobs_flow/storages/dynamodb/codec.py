@@ -112,7 +112,7 @@ HEADER = (
     Field("cancelled", "cancelled", list, tuple),
     _plain("staged", "staged"),
     Field("stages", "stages", lambda value: value, lambda value: [tuple(stage) for stage in value]),
-    _plain("lane", "lane"),
+    _plain("runLane", "lane"),
     Field(
         "waiting",
         "waiting",

@@ -40,8 +40,8 @@ class DynamoInstances(Units):
         name = new_token()
         for _ in self.items.patiently():
             holder = None if new.key is None else self.find_key(new.workflow, new.key, realm=new.realm)
-            if holder not in (None, new.id):
-                raise InstanceExists(instance_id=holder)  # type: ignore[arg-type]
+            if holder is not None and holder != new.id:
+                raise InstanceExists(instance_id=holder)
             before = self.items.get(self.names.header(new.id))
             if before is not None and "deletedAt" not in before:
                 made = self.get_instance(new.id) if before.get("treeName") == name else None
@@ -218,15 +218,20 @@ class DynamoInstances(Units):
 
     def delete_instance(self, instance_id: str, *, rested: int | None = None) -> Instance | None:
         """Remove an instance with all that was written for it."""
+        name = new_token()
         for _ in self.items.patiently():
             state = self._load(instance_id)
             if state is None or (rested is not None and not state.rests(rested)):
                 return None
             try:
                 header = state.header()
-                self.items.transact(self._burial(state))
-            except (Conflict, Replaced):
+                self.items.transact(self._burial(state, name))
+            except Replaced:
                 continue
+            except Conflict:
+                # It may have been written, though nobody could say so.
+                if (self.items.get(self.names.header(instance_id)) or {}).get("by") != name:
+                    continue
             self._announce(instance_id, state.seq + 1, '{"deleted":true}')
             try:
                 self._sweep(instance_id, state.version + 1)
@@ -235,12 +240,13 @@ class DynamoInstances(Units):
             return header
         raise AssertionError("patience ends with an error")
 
-    def _burial(self, state: StoredState) -> list[Write]:
+    def _burial(self, state: StoredState, name: str) -> list[Write]:
         now = self.connection.clock()
         tombstone: Attributes = {
             "deletedAt": codec.encode(now),
             "last": state.seq + 1,
             "ver": state.version + 1,
+            "by": name,
             "expiresAt": now // 1000 + LEFT_FOR,
             # What was being written while it was deleted is swept once more.
             "dueShard": self.names.due_shard(state.id, "swept"),
@@ -263,14 +269,14 @@ class DynamoInstances(Units):
     def _sweep(self, instance_id: str, version: int) -> None:
         """Remove all items of a deleted instance but its tombstone, which has that version."""
         header = self.names.header(instance_id)
-        for family in FAMILIES:
-            key = self.names.of(family, instance_id)
-            found = (ItemKey(key, sort) for sort, _ in self.items.query(key, only=["ver"]))
-            while batch := list(islice(found, SWEPT)):
-                if (self.items.get_many([header], ["ver"]).get(header) or {}).get("ver") != version:
-                    # Another instance has the id by now.
-                    return
-                self.items.delete_many(at for at in batch if at != header)
+        keys = [self.names.of(family, instance_id) for family in FAMILIES]
+        found = (ItemKey(key, sort) for key in keys for sort, _ in self.items.query(key, only=["ver"]))
+        left = (at for at in found if at != header)
+        while batch := list(islice(left, SWEPT)):
+            if (self.items.get_many([header], ["ver"]).get(header) or {}).get("ver") != version:
+                # Another instance has the id by now.
+                return
+            self.items.delete_many(batch)
 
     def _instance_of(self, key: str) -> tuple[str, str]:
         """Family and instance that a hash key is of."""

@@ -217,7 +217,7 @@ class Items:
         count = 0
         while True:
             answer = self._call("query", **request)
-            count += answer["Count"]
+            count += int(answer["Count"])
             if "LastEvaluatedKey" not in answer:
                 return count
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -250,12 +250,26 @@ class Items:
             raise self._refused(error, writes) from error
 
     def write(self, write: Write) -> None:
-        """Do one write. Raises ``Conflict`` when it has a condition."""
+        """Do one write. Raises ``Conflict`` when its condition does not hold."""
+        if write.condition is None:
+            self.write_lightly(write)
+            return
+        for _ in self.patiently():
+            try:
+                self.transact([write])
+            except Conflict as conflict:
+                if conflict.failed:
+                    raise
+            else:
+                return
+
+    def write_lightly(self, write: Write) -> None:
+        """Do one write for half the price. Raises ``Conflict`` when its condition does not hold.
+
+        Also when it is sent again because its answer was lost, and what it wrote is in its own way.
+        """
         from botocore.exceptions import ClientError
 
-        if write.condition is not None:
-            self.transact([write])
-            return
         ((kind, request),) = self._transacted(write).items()
         method = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
         for _ in self.patiently():
@@ -263,7 +277,7 @@ class Items:
                 self.connection.call(method, **request)
             except ClientError as error:
                 refused = self._refused(error, [write])
-                if not isinstance(refused, Conflict):
+                if not isinstance(refused, Conflict) or refused.failed:
                     raise refused from error
             else:
                 return

@@ -26,6 +26,8 @@ from jobs_flow.storages.records import (
 
 #: Sorts after every number.
 LAST = "~"
+#: Events before that of a snapshot whose transactions may still be being written when it is read.
+RECENT = 4
 #: Attributes that no view shows at any length.
 HIDDEN = ("argument", "context", "updaters", "traceback", "undoError")
 
@@ -50,25 +52,30 @@ class DynamoReading(DynamoRecovery):
         state.loader.prefetch()
         tree = json.loads(str(state.loader.tree(state.tree_name)["tree"]))
         state.define()
+        # While the service writes a transaction it gives some of its items as they were; see ``get_together``.
+        state.stored.read(json.loads(str(state.attributes.get("wrote", "[]"))))
         state.stored.read_all(leave=(*HIDDEN, "body"))
         views = {path: state.stored.current[path].view() for path in state.paths()}
         latest = self._load(state.id)
         if latest is None or latest.tree_name != state.tree_name:
             raise Replaced
         latest.data, latest.base_context = state.data, state.base_context
-        # The last one too: while the service writes a transaction it gives some of its items as they were.
-        events = self.events(state.id, state.seq - 1)
+        # The last ones too: some of what they say may not have been there to be read.
+        events = self.events(state.id, max(0, state.seq - RECENT))
         if events is None:
             return None
+        changes: list[Mapping[str, Any]] = []
         for event in events:
-            # As whoever watches does. A record may have been read after the event: then it says nothing new.
             if "reset" in event.data:
-                if event.seq == state.seq:
-                    continue
-                return None
-            if event.seq <= latest.seq:
-                for path, change in event.data.get("tasks", {}).items():
-                    _merge(views[path], change)
+                if event.seq > state.seq:
+                    return None
+                changes = []
+            elif event.seq <= latest.seq:
+                changes.append(event.data.get("tasks", {}))
+        # As whoever watches does. A record may have been read after the event: then it says nothing new.
+        for tasks in changes:
+            for path, change in tasks.items():
+                _merge(views[path], change)
         return Snapshot(instance=latest.header(), tree=tree, tasks=views)
 
     def get_task(self, instance_id: str, path: str) -> dict[str, Any] | None:

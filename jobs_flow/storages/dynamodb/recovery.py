@@ -337,7 +337,7 @@ class DynamoRecovery(DynamoInstances):
         self._know_lane(lane)
         self._lanes[lane] = mark
         try:
-            self.items.write(
+            self.items.write_lightly(
                 Write(
                     self.names.lane(lane),
                     {"mark": mark},

@@ -12,11 +12,12 @@ import os
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
+from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Attributes, ItemKey, Items, Write
+from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Attributes, ItemKey, Items, Pointer, Write
 from jobs_flow.storages.dynamodb.names import HEADER, Names
 from jobs_flow.storages.dynamodb.overflow import Overflow, Replaced
 from jobs_flow.storages.memory_records import RECORD_TIMERS, UNSUCCESSFUL, Record, State
@@ -83,7 +84,7 @@ class StoredLogs(deque[str]):
         self.new: list[str] = []
         self._count = count
         # As many as are kept of an attempt; ``read_log`` reads those that somebody asked for.
-        self._read = lambda: read_log(items, names, instance_id, path, began, ATTEMPT_LOG_LINES)
+        self._read = partial(read_log, items, names, instance_id, path, began, ATTEMPT_LOG_LINES)
 
     def extend(self, lines: Iterable[str]) -> None:
         """Append lines."""
@@ -201,7 +202,7 @@ class StoredRecords(MutableMapping[str, Record]):
         self.take(found, wanted)
 
     def read_all(self, leave: Sequence[str] = ()) -> None:
-        """Read every record; long texts of the attributes to ``leave`` stay pointers."""
+        """Read every record, to look at only; without the long texts of the attributes to ``leave``."""
         state = self._state
         missing = [path for path in state.paths() if path not in self.current]
         if not missing:
@@ -211,6 +212,13 @@ class StoredRecords(MutableMapping[str, Record]):
             for sort, attributes in state.items.query(state.names.of("workflowTask_", state.id)):
                 found[codec.path_of(sort, attributes)] = attributes
             state.overflow.fill(list(found.values()), leave)
+            for attributes in found.values():
+                body = attributes.get("body")
+                for name in [name for name, value in attributes.items() if isinstance(value, Pointer)]:
+                    del attributes[name]
+                if isinstance(body, Pointer):
+                    # As of a value that is kept elsewhere, which no view shows at any length either.
+                    attributes["body"] = Reference(body.length, "", body.name).text
             state.reads += 1
         self.take({path: found[path] for path in missing if path in found}, missing)
 
@@ -282,7 +290,7 @@ class Loader:
 
     def paths(self, name: str) -> tuple[Sequence[str], frozenset[str]]:
         """Every path in pre-order, and as a set; ``name`` is that of the tree, another one after each update."""
-        known = _paths.get(name)
+        known: tuple[Sequence[str], frozenset[str]] | None = _paths.get(name)
         if known is None:
             paths = json.loads(str(self.tree(name)["paths"]))
             known = tuple(paths), frozenset(paths)
@@ -378,7 +386,7 @@ class StoredState(State):
 
     def image(self, path: str) -> Attributes:
         """The attributes of a record's item, as the record is now."""
-        record = self.records[path] if isinstance(self.records, dict) else self.stored.current[path]
+        record = self.current[path]
         own = {kind: self.timers[kind, path, ""] for kind in RECORD_TIMERS if (kind, path, "") in self.timers}
         return codec.record_image(record, self.id, path, own, self.places.get(path), self.names)
 
@@ -394,9 +402,15 @@ class StoredState(State):
 
     _stored: StoredRecords
 
+    @property
+    def current(self) -> dict[str, Record]:
+        """The records as they are now: those that were looked at, or all those of an instance that was updated."""
+        records: Any = self.records
+        return records if isinstance(records, dict) else self.stored.current
+
     def changes(self) -> Iterator[tuple[str, Tally | None, Record | None]]:
         """Every record that was looked at: its path, what the header counts of it as read, what it is now."""
-        now = self.records if isinstance(self.records, dict) else self.stored.current
+        now = self.current
         for path, tally in self.stored.tallies.items():
             yield path, tally, now.get(path)
         for path, record in now.items():
@@ -442,7 +456,7 @@ class StoredState(State):
     def updaters(self) -> dict[str, JsonText]:
         """The recorded updaters of the tasks that have any."""
         paths = self.updating()
-        if paths and not isinstance(self.records, dict):
+        if paths and self.current is self.stored.current:
             self.stored.read(paths)
         found = {path: self.records[path].updaters for path in paths}
         return {path: text for path, text in found.items() if text is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -54,6 +55,7 @@ class Change:
         history = self._history(state, version)
         lightly = self._put_back if history is not None else frozenset[str]()
         writes: list[Write] = []
+        written: list[str] = []
         for path, tally, record in state.changes():
             if record is None:
                 if state.stored.known.get(path):
@@ -67,7 +69,9 @@ class Change:
             if (path in lightly or unwritten) and image == _fresh(state, path, record.run):
                 continue
             writes += self._record(state, path, record, image, version)
-        return self._header(state, version, history, bool(writes)), writes
+            written.append(path)
+        header = self._header(state, version, history, bool(writes))
+        return header and self._naming(state, header, written), writes
 
     @staticmethod
     def fits(writes: Sequence[Write]) -> bool:
@@ -75,6 +79,13 @@ class Change:
         return len(writes) <= MOST_ITEMS and sum(write.size() for write in writes) <= MOST_BYTES
 
     # -- the header --------------------------------------------------------------------------
+
+    @staticmethod
+    def _naming(state: StoredState, header: Write, written: Sequence[str]) -> Write:
+        """The header with the paths that were written by what a snapshot cannot learn from its event."""
+        if 0 < len(written) <= MOST_ITEMS and any('"reset":true' in text for _, text in state.emitted):
+            return replace(header, put={**header.put, "wrote": codec.encode(written)})
+        return replace(header, remove=[*header.remove, "wrote"]) if "wrote" in state.attributes else header
 
     def _history(self, state: StoredState, version: int) -> tuple[PutBack, ...] | None:
         """What the header then says was put back; None when records are to be put back singly."""
