@@ -76,7 +76,10 @@ def again_without_folder(create: Callable[[], T]) -> T:
 
 
 class DirectoryStore:
-    """Files in a directory that every worker and every web process sees under the same path."""
+    """Files in a directory that every worker and every web process sees under the same path.
+
+    It has to be there: one that this made by itself where nothing is mounted would be seen by one host only.
+    """
 
     def __init__(self, directory: str | Path) -> None:
         self._directory = Path(directory)
@@ -112,7 +115,10 @@ class DirectoryStore:
                 folder.rmdir()
 
     def _created(self, draft: Path) -> BinaryIO:
-        draft.parent.mkdir(parents=True, exist_ok=True)
+        if not self._directory.exists():
+            reason = "there is no such directory; make it, or mount it, on every host"
+            raise StorageUnavailable(storage=self.label, reason=reason)
+        draft.parent.mkdir(exist_ok=True)
         return draft.open("wb")
 
     def _paths(self, name: str) -> tuple[Path, Path]:

@@ -61,6 +61,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Body
         settings.STORAGES = {**settings.STORAGES, "bodies": backend}
         made = DjangoBodyStore("bodies")
     else:
+        (tmp_path / "with space").mkdir()
         made = create_body_store(f"file://{tmp_path}/with%20space")
     assert made is not None
     return made
@@ -147,6 +148,11 @@ class TestDirectory:
         (tmp_path / "file").write_text("")
         with pytest.raises(ConfigurationError):
             DirectoryStore(tmp_path / "file").write("a/b", [b"x"])
+
+    def test_a_directory_that_is_not_mounted_is_not_made(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageUnavailable, match="make it, or mount it"):
+            DirectoryStore(tmp_path / "shared").write("a/b", [b"x"])
+        assert not (tmp_path / "shared").exists()
 
     def test_a_full_disk_passes(self, tmp_path: Path) -> None:
         def full() -> Iterator[bytes]:

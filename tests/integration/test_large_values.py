@@ -74,6 +74,7 @@ def engine(
 ) -> ModuleType:
     urls = {"broker": valkey.database(0), "storage": probe.url}
     if request.param == "directory":
+        (tmp_path / "bodies").mkdir()
         urls["bodies"] = f"file://{tmp_path}/bodies"
     return import_engine(**urls)
 

@@ -44,6 +44,12 @@ LIMITS = BodyLimits(threshold=10_000, limit=1_000_000)
 LONG = json.dumps("ü" * 20_000, ensure_ascii=False)
 
 
+def directory(path: Path) -> DirectoryStore:
+    """A store in a directory that is there."""
+    path.mkdir(exist_ok=True)
+    return DirectoryStore(path)
+
+
 def make_storage(*ids: str) -> MemoryStorage:
     storage = MemoryStorage()
     for id in ids or ("id",):
@@ -194,15 +200,15 @@ class TestLoad:
 
     def test_what_is_kept_elsewhere_is_not_looked_for_here(self, tmp_path: Path) -> None:
         storage = make_storage()
-        reference = keep_one(make_bodies(storage, DirectoryStore(tmp_path / "one")))
-        for store, said in ((None, "no external store is configured"), (DirectoryStore(tmp_path / "two"), "two")):
+        reference = keep_one(make_bodies(storage, directory(tmp_path / "one")))
+        for store, said in ((None, "no external store is configured"), (directory(tmp_path / "two"), "two")):
             with pytest.raises(BodyLost, match=said):
                 make_bodies(storage, store).load("id", reference.text)
 
     @pytest.mark.parametrize("name", ["../secret", "1.0123456789abcdef.body.ff.x/../../secret", ""])
     def test_a_name_that_is_none_of_ours_is_not_looked_for(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "secret").write_text('"x"')
-        store = DirectoryStore(tmp_path / "bodies")
+        store = directory(tmp_path / "bodies")
         reference = Reference(3, hashlib.sha256(b'"x"').hexdigest(), name, store.label)
         bodies = make_bodies(make_storage(), store)
         for read in (lambda: bodies.read("id", reference), lambda: bodies.beginning("id", reference, 9)):
@@ -280,7 +286,7 @@ class TestCache:
 
 @pytest.fixture(params=["storage", "directory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> DirectoryStore | None:
-    return DirectoryStore(tmp_path / "bodies") if request.param == "directory" else None
+    return directory(tmp_path / "bodies") if request.param == "directory" else None
 
 
 def files(tmp_path: Path) -> list[str]:
@@ -625,6 +631,7 @@ class TestStoreAway:
     def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leaving:
         for module in (step, undo):
             monkeypatch.setattr(module, "RECORD_PATIENCE", 0.01)
+        (tmp_path / "bodies").mkdir()
         return Leaving(tmp_path / "bodies")
 
     @pytest.fixture

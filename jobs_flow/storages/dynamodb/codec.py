@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from jobs_flow.storages.dynamodb.items import Attributes, Value
+from jobs_flow.storages.dynamodb.attributes import Attributes, Value
 from jobs_flow.storages.dynamodb.names import Names, place
 from jobs_flow.storages.memory_records import Answer, Place, Record, State, TimerKey
 from jobs_flow.storages.records import Started, Undone, Waiting

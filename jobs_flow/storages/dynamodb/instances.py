@@ -14,10 +14,12 @@ from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound, Inv
 from jobs_flow.ids import new_token
 from jobs_flow.storages import transitions_control
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Pointer, Write
+from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Pointer, Write
+from jobs_flow.storages.dynamodb.items import Conflict
+from jobs_flow.storages.dynamodb.loader import Loader
 from jobs_flow.storages.dynamodb.names import FAMILIES, LONGEST
 from jobs_flow.storages.dynamodb.overflow import Replaced
-from jobs_flow.storages.dynamodb.states import Loader, StoredState
+from jobs_flow.storages.dynamodb.states import StoredState
 from jobs_flow.storages.dynamodb.unit import Units
 from jobs_flow.storages.memory_records import State
 from jobs_flow.storages.records import TOMBSTONE_KEPT, Instance, NewInstance

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from jobs_flow.errors import StorageUnavailable, TooLarge
+from jobs_flow.storages.dynamodb.attributes import (
+    Attributes,
+    ItemKey,
+    Value,
+    Write,
+    decode,
+    encode,
+    encode_one,
+    key_of,
+    projection,
+)
 from jobs_flow.storages.dynamodb.connection import Connection
 
 #: Limits of the service: keys read, items written, and items of a transaction in one request.
@@ -21,49 +31,6 @@ ITEMS_A_BATCH = 25
 ITEMS_A_TRANSACTION = 100
 #: Seconds for which unprocessed keys and items are asked for again.
 PATIENCE = 20.0
-
-
-class ItemKey(NamedTuple):
-    """Hash and range key of an item."""
-
-    key: str
-    sort: str
-
-
-class Pointer(NamedTuple):
-    """Stands in an attribute whose text is kept in items of its own: its name, bytes, and number of chunks."""
-
-    name: str
-    length: int
-    chunks: int
-
-
-Value = str | int | bytes | Pointer
-Attributes = dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One item of a transaction: attributes to set and to remove, or the item to delete."""
-
-    at: ItemKey
-    put: Mapping[str, Value] = field(default_factory=dict)
-    remove: Sequence[str] = ()
-    #: Set ``put`` as the whole item, whatever there was.
-    whole: bool = False
-    delete: bool = False
-    #: A condition, with the values it names.
-    condition: str | None = None
-    values: Mapping[str, Value] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    #: Gives the whole item as it then is, where ``put`` is only what is different.
-    rest: Callable[[], Attributes] | None = None
-
-    def size(self) -> int:
-        """About how many bytes it is in a request."""
-        # The service counts items, not requests: of one that is updated that is all of it.
-        whole = self.put if self.rest is None else self.rest()
-        return 200 + sum(len(name) + _size(value) for name, value in whole.items())
 
 
 class Conflict(Exception):
@@ -94,14 +61,14 @@ class Items:
         """Those of the items that there are; with ``only``, no other attributes of them."""
         wanted = list(dict.fromkeys(keys))
         if len(wanted) == 1:
-            answer = self._call("get_item", Key=_key(wanted[0]), ConsistentRead=True, **_projection(only))
+            answer = self._call("get_item", Key=key_of(wanted[0]), ConsistentRead=True, **projection(only))
             item = answer.get("Item")
             return {} if item is None else {wanted[0]: decode(item)}
         found: dict[ItemKey, Attributes] = {}
         for start in range(0, len(wanted), KEYS_A_READ):
-            keys_left: Any = [_key(each) for each in wanted[start : start + KEYS_A_READ]]
+            keys_left: Any = [key_of(each) for each in wanted[start : start + KEYS_A_READ]]
             # An answer without its key could not be told from the others.
-            part = _projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
+            part = projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
             for _ in self.patiently():
                 request = {self._table: {"Keys": keys_left, "ConsistentRead": True, **part}}
                 answer = self._sent("batch_get_item", RequestItems=request)
@@ -128,7 +95,7 @@ class Items:
     def _get_some(self, wanted: Sequence[ItemKey]) -> dict[ItemKey, Attributes]:
         from botocore.exceptions import ClientError
 
-        request = [{"Get": {"TableName": self._table, "Key": _key(at)}} for at in wanted]
+        request = [{"Get": {"TableName": self._table, "Key": key_of(at)}} for at in wanted]
         for _ in self.patiently():
             try:
                 answers = self.connection.call("transact_get_items", TransactItems=request)["Responses"]
@@ -165,7 +132,7 @@ class Items:
         elif begins:
             condition += " AND begins_with(#s, :a)"
             values[":a"] = {"S": begins}
-        part = _projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
+        part = projection(tuple(dict.fromkeys((*only, "Key", "Sort"))) if only else ())
         names = part.pop("ExpressionAttributeNames", {}) | {"#k": "Key"}
         if "#s" in condition:
             names["#s"] = "Sort"
@@ -190,10 +157,10 @@ class Items:
         limit: int | None = None,
     ) -> Iterator[Attributes]:
         """What an index has of a hash key, in order, up to a value of its range key, exclusive when backwards."""
-        condition, values, names = "#h = :h", {":h": _encode(hash_key[1])}, {"#h": hash_key[0]}
+        condition, values, names = "#h = :h", {":h": encode_one(hash_key[1])}, {"#h": hash_key[0]}
         if until is not None:
             condition += " AND #r < :r" if backwards else " AND #r <= :r"
-            values[":r"] = _encode(until[1])
+            values[":r"] = encode_one(until[1])
             names["#r"] = until[0]
         request = {
             "IndexName": index,
@@ -210,7 +177,7 @@ class Items:
         request: dict[str, Any] = {
             "IndexName": index,
             "KeyConditionExpression": "#h = :h",
-            "ExpressionAttributeValues": {":h": _encode(hash_key[1])},
+            "ExpressionAttributeValues": {":h": encode_one(hash_key[1])},
             "ExpressionAttributeNames": {"#h": hash_key[0]},
             "Select": "COUNT",
         }
@@ -284,11 +251,11 @@ class Items:
 
     def put_many(self, items: Iterable[tuple[ItemKey, Mapping[str, Value]]]) -> None:
         """Write items, whatever there was, in no order."""
-        self._batch([{"PutRequest": {"Item": _key(at) | encode(item)}} for at, item in items])
+        self._batch([{"PutRequest": {"Item": key_of(at) | encode(item)}} for at, item in items])
 
     def delete_many(self, keys: Iterable[ItemKey]) -> None:
         """Delete items, in no order."""
-        self._batch([{"DeleteRequest": {"Key": _key(at)}} for at in dict.fromkeys(keys)])
+        self._batch([{"DeleteRequest": {"Key": key_of(at)}} for at in dict.fromkeys(keys)])
 
     def _batch(self, requests: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(requests), ITEMS_A_BATCH):
@@ -329,23 +296,23 @@ class Items:
 
     def _transacted(self, write: Write) -> dict[str, Any]:
         request: dict[str, Any] = {"TableName": self._table}
-        values = {name: _encode(value) for name, value in write.values.items()}
+        values = {name: encode_one(value) for name, value in write.values.items()}
         names = dict(write.names)
         if write.condition is not None:
             request["ConditionExpression"] = write.condition
         if write.delete:
-            kind, request["Key"] = "Delete", _key(write.at)
+            kind, request["Key"] = "Delete", key_of(write.at)
         elif write.whole:
-            kind, request["Item"] = "Put", _key(write.at) | encode(write.put)
+            kind, request["Item"] = "Put", key_of(write.at) | encode(write.put)
         elif not write.put and not write.remove:
-            kind, request["Key"] = "ConditionCheck", _key(write.at)
+            kind, request["Key"] = "ConditionCheck", key_of(write.at)
         else:
-            kind, request["Key"] = "Update", _key(write.at)
+            kind, request["Key"] = "Update", key_of(write.at)
             clauses = []
             if write.put:
                 clauses.append("SET " + ",".join(f"#s{n}=:s{n}" for n in range(len(write.put))))
                 for n, (name, value) in enumerate(write.put.items()):
-                    names[f"#s{n}"], values[f":s{n}"] = name, _encode(value)
+                    names[f"#s{n}"], values[f":s{n}"] = name, encode_one(value)
             if write.remove:
                 clauses.append("REMOVE " + ",".join(f"#r{n}" for n in range(len(write.remove))))
                 names |= {f"#r{n}": name for n, name in enumerate(write.remove)}
@@ -385,54 +352,3 @@ _PASSING = frozenset(
         "ThrottlingError",
     }
 )
-
-
-def _key(at: ItemKey) -> dict[str, Any]:
-    return {"Key": {"S": at.key}, "Sort": {"S": at.sort}}
-
-
-def _projection(only: Sequence[str]) -> dict[str, Any]:
-    if not only:
-        return {}
-    names = {f"#p{n}": name for n, name in enumerate(only)}
-    return {"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names}
-
-
-def _size(value: Value) -> int:
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
-    return len(value) if isinstance(value, bytes) else 20
-
-
-def _encode(value: Value) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, bytes):
-        return {"B": value}
-    if isinstance(value, Pointer):
-        return {"M": encode({"name": value.name, "length": value.length, "chunks": value.chunks})}
-    return {"N": str(value)}
-
-
-def encode(item: Mapping[str, Value]) -> dict[str, Any]:
-    """Attributes as the service takes them."""
-    return {name: _encode(value) for name, value in item.items()}
-
-
-def decode(item: Mapping[str, Any]) -> Attributes:
-    """Attributes as the service gives them."""
-    return {name: _decode(value) for name, value in item.items()}
-
-
-def _decode(typed: Mapping[str, Any]) -> Value:
-    ((kind, value),) = typed.items()
-    match kind:
-        case "S":
-            return str(value)
-        case "N":
-            return int(value)
-        case "B":
-            return bytes(value)
-        case "M":
-            return Pointer(value["name"]["S"], int(value["length"]["N"]), int(value["chunks"]["N"]))
-    raise ValueError(f"no attribute of ours is of type {kind}")

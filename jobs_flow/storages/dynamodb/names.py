@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from zlib import crc32
 
-from jobs_flow.storages.dynamodb.items import ItemKey
+from jobs_flow.storages.dynamodb.attributes import ItemKey
 
 #: Parts of the indexes that everything writes to, as the service serves only so many writes of one hash key.
 SHARDS = 4

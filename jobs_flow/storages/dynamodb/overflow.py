@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from jobs_flow.ids import new_token
-from jobs_flow.storages.dynamodb.items import Attributes, ItemKey, Items, Pointer, Value
+from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Pointer, Value
+from jobs_flow.storages.dynamodb.items import Items
 from jobs_flow.storages.dynamodb.names import Names
 
 #: Bytes of a text that stays in its item. A record has eight that may be long, so an item stays below the limit.

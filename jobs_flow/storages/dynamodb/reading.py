@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from jobs_flow.storages.contract_reading import Subscription
 from jobs_flow.storages.dynamodb import live
-from jobs_flow.storages.dynamodb.items import Attributes
+from jobs_flow.storages.dynamodb.attributes import Attributes
 from jobs_flow.storages.dynamodb.names import numbered
 from jobs_flow.storages.dynamodb.overflow import Overflow, Replaced
 from jobs_flow.storages.dynamodb.recovery import DynamoRecovery
-from jobs_flow.storages.dynamodb.states import StoredAttempts, StoredLogs, StoredState, read_log
+from jobs_flow.storages.dynamodb.states import StoredState
+from jobs_flow.storages.dynamodb.stored import StoredAttempts, StoredLogs, read_log
 from jobs_flow.storages.memory_records import State
 from jobs_flow.storages.records import (
     ATTEMPTS_KEPT,

@@ -17,9 +17,11 @@ from typing import cast
 from jobs_flow.errors import StorageUnavailable
 from jobs_flow.storages import transitions_undo
 from jobs_flow.storages.dynamodb import codec
+from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Write
 from jobs_flow.storages.dynamodb.instances import DynamoInstances
-from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Write
-from jobs_flow.storages.dynamodb.states import Loader, StoredState
+from jobs_flow.storages.dynamodb.items import Conflict
+from jobs_flow.storages.dynamodb.loader import Loader
+from jobs_flow.storages.dynamodb.states import StoredState
 from jobs_flow.storages.dynamodb.unit import PATIENCE
 from jobs_flow.storages.memory_records import Place, State, matches
 from jobs_flow.storages.memory_timers import NOTICES, applies, due_of

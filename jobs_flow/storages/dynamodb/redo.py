@@ -12,9 +12,10 @@ from typing import Any
 
 from jobs_flow.errors import JobsFlowError, kind_of
 from jobs_flow.ids import new_token
-from jobs_flow.storages.dynamodb import items as table
+from jobs_flow.storages.dynamodb import attributes as table
+from jobs_flow.storages.dynamodb.attributes import ItemKey, Write
 from jobs_flow.storages.dynamodb.connection import Connection
-from jobs_flow.storages.dynamodb.items import Conflict, ItemKey, Items, Write
+from jobs_flow.storages.dynamodb.items import Conflict, Items
 from jobs_flow.storages.dynamodb.names import Names
 from jobs_flow.storages.dynamodb.states import StoredState
 

@@ -8,132 +8,22 @@ written before that is put back whenever it is read, until a transition writes i
 from __future__ import annotations
 
 import json
-import os
-import threading
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from functools import lru_cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Attributes, ItemKey, Items, Pointer, Write
+from jobs_flow.storages.dynamodb.attributes import Attributes, Pointer, Write
+from jobs_flow.storages.dynamodb.items import KEYS_A_READ, Items
+from jobs_flow.storages.dynamodb.loader import Loader
 from jobs_flow.storages.dynamodb.names import HEADER, Names
-from jobs_flow.storages.dynamodb.overflow import Overflow, Replaced
-from jobs_flow.storages.memory_records import RECORD_TIMERS, UNSUCCESSFUL, Record, State
-from jobs_flow.storages.records import ATTEMPT_LOG_LINES, ATTEMPTS_KEPT, LOG_LINES_KEPT, Instance, JsonText
+from jobs_flow.storages.dynamodb.overflow import Overflow
+from jobs_flow.storages.dynamodb.stored import PutBack, StoredAttempts, StoredLogs, StoredRecord, Tally
+from jobs_flow.storages.memory_records import RECORD_TIMERS, Record, State
+from jobs_flow.storages.records import Instance, JsonText
 from jobs_flow.storages.transitions_attempts import put_back
 from jobs_flow.workflows.states import TaskStatus
-
-
-class PutBack(NamedTuple):
-    """Paths whose records were put back all at once."""
-
-    #: Number of the write that did it: records written later are as they are.
-    version: int
-    #: The run they belong to since; None: that of before.
-    run: int | None
-    #: None: all of them.
-    paths: frozenset[str] | None
-
-    def covers(self, path: str) -> bool:
-        """Whether a path is one of them."""
-        return self.paths is None or path in self.paths
-
-
-# A header is read for each transition, and what is put back changes with a run only.
-@lru_cache(maxsize=128)
-def read_put_backs(text: str) -> tuple[PutBack, ...]:
-    """What a header says."""
-    return tuple(
-        PutBack(version, run, None if paths is None else frozenset(paths)) for version, run, paths in json.loads(text)
-    )
-
-
-def write_put_backs(put_backs: Iterable[PutBack]) -> str:
-    """As a header says it."""
-    return codec.encode([[each.version, each.run, each.paths and sorted(each.paths)] for each in put_backs])
-
-
-class StoredAttempts(deque[JsonText]):
-    """Earlier attempts, of which only the new ones are at hand."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(maxlen=ATTEMPTS_KEPT)
-        #: How many there were before.
-        self.earlier = count
-        #: Texts, and records whose text is made when it is needed: it takes reading their logs.
-        self.new: list[JsonText | Record] = []
-
-    def append(self, text: JsonText) -> None:
-        """Keep an attempt."""
-        self.new.append(text)
-
-    def texts(self) -> list[JsonText]:
-        """The new ones."""
-        return [each.as_attempt() if isinstance(each, Record) else each for each in self.new]
-
-
-class StoredLogs(deque[str]):
-    """Log lines; the last of them are read when they are looked at."""
-
-    def __init__(self, items: Items, names: Names, instance_id: str, path: str, began: int, count: int) -> None:
-        super().__init__(maxlen=LOG_LINES_KEPT)
-        #: Number of the write that began this log.
-        self.began = began
-        self.new: list[str] = []
-        self._count = count
-        # As many as are kept of an attempt; ``read_log`` reads those that somebody asked for.
-        self._read = partial(read_log, items, names, instance_id, path, began, ATTEMPT_LOG_LINES)
-
-    def extend(self, lines: Iterable[str]) -> None:
-        """Append lines."""
-        self.new.extend(lines)
-
-    def __iter__(self) -> Iterator[str]:
-        known = self._read() if self._count else []
-        return iter([*known, *self.new])
-
-
-def read_log(
-    items: Items, names: Names, instance_id: str, path: str, began: int, last: int = LOG_LINES_KEPT
-) -> list[str]:
-    """The last lines of a log."""
-    at = names.log(instance_id, path, began, 0)
-    found: list[list[str]] = []
-    missing = last
-    for _, attributes in items.query(at.key, at.sort.rpartition("\n")[0] + "\n", backwards=True):
-        if missing <= 0:
-            break
-        Overflow(items, names, instance_id).fill([attributes])
-        lines = json.loads(str(attributes["lines"]))
-        found.append(lines[-missing:])
-        missing -= len(lines)
-    return [line for lines in reversed(found) for line in lines]
-
-
-class StoredRecord(Record):
-    """A record that was read from an item."""
-
-    def set_aside(self) -> None:
-        """Keep it as an earlier attempt, whose text is made when somebody wants it."""
-        if isinstance(self.attempts, StoredAttempts):
-            self.attempts.new.append(self)
-        else:
-            super().set_aside()
-
-
-class Tally(NamedTuple):
-    """What the header counts of a record."""
-
-    status: TaskStatus
-    untolerated: bool
-    updates: bool
-
-    @classmethod
-    def of(cls, record: Record) -> Tally:
-        """That of a record."""
-        return cls(record.status, record.status in UNSUCCESSFUL and not record.tolerated, record.updaters is not None)
 
 
 class StoredRecords(MutableMapping[str, Record]):
@@ -268,76 +158,6 @@ class _Only:
     def __init__(self, state: StoredState, records: dict[str, Record]) -> None:
         self.records = records
         self.stop_timers = state.stop_timers
-
-
-class Loader:
-    """Reads what belongs to an instance and is seldom looked at."""
-
-    def __init__(self, items: Items, names: Names, instance_id: str) -> None:
-        self.items = items
-        self.names = names
-        self.overflow = Overflow(items, names, instance_id)
-        self._id = instance_id
-        self._known: dict[ItemKey, Attributes] = {}
-
-    def definition(self, name: str) -> Attributes:
-        """``data`` and ``baseContext``, of the update that the tree is named by."""
-        return self._read(self.names.definition(self._id), name)
-
-    def tree(self, name: str) -> Attributes:
-        """``tree`` and ``paths`` of that name."""
-        return self._read(self.names.tree(self._id), name)
-
-    def paths(self, name: str) -> tuple[Sequence[str], frozenset[str]]:
-        """Every path in pre-order, and as a set; ``name`` is that of the tree, another one after each update."""
-        known: tuple[Sequence[str], frozenset[str]] | None = _paths.get(name)
-        if known is None:
-            paths = json.loads(str(self.tree(name)["paths"]))
-            known = tuple(paths), frozenset(paths)
-            _paths.put(name, known)
-        return known
-
-    def prefetch(self) -> None:
-        """Read both with one request."""
-        self._known = self.items.get_many([self.names.definition(self._id), self.names.tree(self._id)])
-
-    def _read(self, at: ItemKey, name: str) -> Attributes:
-        found = self._known.get(at) or self.items.get(at)
-        return self.take(found, name)
-
-    def take(self, attributes: Attributes | None, name: str) -> Attributes:
-        """One of these items as it was read, whole; ``Replaced`` when it is another than the header's."""
-        if attributes is None or attributes["treeName"] != name:
-            raise Replaced
-        self.overflow.fill([attributes])
-        return attributes
-
-
-class _Recent:
-    """The paths of the instances that this process looked at lately."""
-
-    KEPT = 256
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[Any, Any] = OrderedDict()
-        self._lock = threading.Lock()
-        os.register_at_fork(after_in_child=self._after_fork)
-
-    def get(self, key: Any) -> Any:
-        with self._lock:
-            return self._known.get(key)
-
-    def put(self, key: Any, value: Any) -> None:
-        with self._lock:
-            self._known[key] = value
-            while len(self._known) > self.KEPT:
-                self._known.popitem(last=False)
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-
-
-_paths = _Recent()
 
 
 class StoredState(State):

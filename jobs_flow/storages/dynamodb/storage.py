@@ -11,8 +11,9 @@ from jobs_flow.errors import InvalidArgument
 from jobs_flow.storages.announcing import create_announcer
 from jobs_flow.storages.contract_bodies import CHUNK_BYTES
 from jobs_flow.storages.contract_reading import Subscription
+from jobs_flow.storages.dynamodb.attributes import ItemKey, Write
 from jobs_flow.storages.dynamodb.connection import Connection
-from jobs_flow.storages.dynamodb.items import Conflict, ItemKey, Items, Write
+from jobs_flow.storages.dynamodb.items import Conflict, Items
 from jobs_flow.storages.dynamodb.names import HEADER, Names
 from jobs_flow.storages.dynamodb.reading import DynamoReading
 from jobs_flow.storages.dynamodb.redo import Redo

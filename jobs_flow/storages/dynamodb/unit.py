@@ -20,17 +20,15 @@ from typing import Any, TypeVar, cast
 
 from jobs_flow.errors import JobsFlowError, StorageUnavailable, kind_of
 from jobs_flow.storages.dynamodb import codec
+from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Pointer, Write
 from jobs_flow.storages.dynamodb.connection import Connection
-from jobs_flow.storages.dynamodb.items import Attributes, Conflict, ItemKey, Items, Pointer, Write
+from jobs_flow.storages.dynamodb.items import Conflict, Items
+from jobs_flow.storages.dynamodb.loader import Loader
 from jobs_flow.storages.dynamodb.names import Names
 from jobs_flow.storages.dynamodb.overflow import Replaced
 from jobs_flow.storages.dynamodb.redo import Redo
-from jobs_flow.storages.dynamodb.states import (
-    Loader,
-    StoredRecords,
-    StoredState,
-    read_put_backs,
-)
+from jobs_flow.storages.dynamodb.states import StoredRecords, StoredState
+from jobs_flow.storages.dynamodb.stored import read_put_backs
 from jobs_flow.storages.dynamodb.writes import Change
 from jobs_flow.storages.memory_records import Data, Place, State
 from jobs_flow.storages.records import EVENTS_KEPT

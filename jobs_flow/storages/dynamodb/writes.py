@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from jobs_flow.ids import new_token
 from jobs_flow.storages.dynamodb import codec
-from jobs_flow.storages.dynamodb.items import Attributes, ItemKey, Pointer, Value, Write
+from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Pointer, Value, Write
 from jobs_flow.storages.dynamodb.overflow import INLINE
-from jobs_flow.storages.dynamodb.states import PutBack, StoredAttempts, StoredLogs, StoredState, write_put_backs
+from jobs_flow.storages.dynamodb.states import StoredState
+from jobs_flow.storages.dynamodb.stored import PutBack, StoredAttempts, StoredLogs, write_put_backs
 from jobs_flow.storages.memory_records import Record
 from jobs_flow.storages.records import ATTEMPTS_KEPT, LOG_LINES_KEPT
 
