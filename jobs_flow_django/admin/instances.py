@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, ShowFacets
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
@@ -330,7 +331,10 @@ class WorkflowInstanceAdmin(_ModelAdmin):
 
     def _carry_out(self, request: HttpRequest, asked: Confirmation) -> None:
         for row, text, well in asked.perform():
-            if well:
+            if well and asked.command.name == "destroy":
+                # Of what is there no longer no link can be shown.
+                LogEntry.objects.log_actions(str(request.user.pk), [row], DELETION, change_message=f"{asked.note}: {text}")
+            elif well:
                 self.log_change(request, row, f"{asked.note}: {text}")
             shown = f"{printable(row)}: {text}" if len(asked.rows) > 1 else text
             messages.add_message(request, messages.SUCCESS if well else messages.ERROR, shown)

@@ -216,6 +216,7 @@ class TestDestroying:
         assert answer.headers["Location"] == LIST
         assert (WorkflowInstance.objects.count(), jobs.storage.get_instance(instance_id)) == (0, None)
         assert logged() == ["Destroy: Destroyed."]
+        assert LogEntry.objects.get().is_deletion()
 
     def test_a_row_without_records(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
