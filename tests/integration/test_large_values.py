@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,12 @@ import pytest
 import redis
 
 from jobs_flow.storages.bodies import Bodies, Reference
+from jobs_flow.storages.dynamodb.connection import Connection
 from jobs_flow.storages.records import TOMBSTONE_KEPT
 from tests.support.meter import Meter
 from tests.support.processes import Worker
 from tests.support.servers import Valkey
+from tests.support.servers_dynamodb import fresh
 
 #: Bytes of the result, of any message, and of anything that the storage holds in one place.
 SIZE = 50_000_000
@@ -56,10 +58,47 @@ class ValkeyProbe:
         return [self._client.strlen(key)]
 
 
-@pytest.fixture(params=["valkey"])
+class DynamoProbe:
+    """What there is in a storage in DynamoDB, besides what the storage tells."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = Connection.parse(url)
+
+    def largest(self) -> int:
+        """Bytes of the largest item."""
+        return max(_bytes_of(item) for item in self._items())
+
+    def left(self, instance_id: str) -> list[str]:
+        """Keys of an instance, but for what tells watchers of its end and is removed a minute later."""
+        items = [item for item in self._items() if instance_id in item["Key"]["S"]]
+        return [f"{item['Key']['S']} {item['Sort']['S']}" for item in items if "deletedAt" not in item]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _items(self) -> Iterator[dict[str, Any]]:
+        request = {"TableName": self._connection.table}
+        while True:
+            answer = self._connection.call("scan", **request)
+            yield from (item for item in answer["Items"] if item["Key"]["S"].startswith(self._connection.prefix))
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _bytes_of(item: dict[str, Any]) -> int:
+    return sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
+
+
+@pytest.fixture
 def probe(request: pytest.FixtureRequest, start_valkey: Callable[..., Valkey]) -> Any:
     """A storage of its own: its URL, and what is in it by ``largest()`` and ``left(id)``."""
-    made = ValkeyProbe(start_valkey(name="records"))
+    made: Any
+    if request.param == "dynamodb":
+        made = DynamoProbe(fresh(request.getfixturevalue("dynamodb_url")))
+    else:
+        made = ValkeyProbe(start_valkey(name="records"))
     yield made
     made.close()
 
@@ -80,9 +119,13 @@ def engine(
 
 
 @pytest.mark.parametrize(
-    ("engine", "size"),
-    [pytest.param("storage", SIZE, id="storage"), pytest.param("directory", SIZE // 10, id="directory")],
-    indirect=["engine"],
+    ("probe", "engine", "size"),
+    [
+        pytest.param("valkey", "storage", SIZE, id="valkey"),
+        pytest.param("dynamodb", "storage", SIZE, id="dynamodb"),
+        pytest.param("valkey", "directory", SIZE // 10, id="directory"),
+    ],
+    indirect=["probe", "engine"],
 )
 def test_a_large_result(
     engine: ModuleType, size: int, valkey: Valkey, probe: Any, start_engine: Callable[..., Worker], tmp_path: Path
