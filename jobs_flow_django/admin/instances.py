@@ -331,11 +331,12 @@ class WorkflowInstanceAdmin(_ModelAdmin):
 
     def _carry_out(self, request: HttpRequest, asked: Confirmation) -> None:
         for row, text, well in asked.perform():
+            said = f"{asked.note}: {text}"
             if well and asked.command.name == "destroy":
                 # Of what is there no longer no link can be shown.
-                LogEntry.objects.log_actions(str(request.user.pk), [row], DELETION, change_message=f"{asked.note}: {text}")
+                LogEntry.objects.log_actions(str(request.user.pk), [row], DELETION, change_message=said)
             elif well:
-                self.log_change(request, row, f"{asked.note}: {text}")
+                self.log_change(request, row, said)
             shown = f"{printable(row)}: {text}" if len(asked.rows) > 1 else text
             messages.add_message(request, messages.SUCCESS if well else messages.ERROR, shown)
         if asked.refused:
