@@ -14,6 +14,7 @@ from typing import Any
 import redis.asyncio
 import redis.exceptions
 
+from jobs_flow.storages.inbox import Inbox
 from jobs_flow.storages.records import Event
 from jobs_flow.storages.redis_addresses import Address
 from jobs_flow.storages.redis_listeners import listen_to
@@ -21,8 +22,6 @@ from jobs_flow.storages.redis_partitions import Partitions
 
 logger = logging.getLogger("jobs_flow.storage")
 
-#: Events waiting to be taken; of instances that have more, only that something was missed is known.
-QUEUE_LIMIT = 10_000
 #: Seconds between attempts to reach a server that has gone.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
 #: Seconds in which a server has to confirm what is subscribed to.
@@ -31,17 +30,16 @@ CONFIRMED_IN = 5.0
 CANCELLED_IN = 0.2
 
 
-class RedisSubscription:
+class RedisSubscription(Inbox):
     """See ``storages.base.Subscription``."""
 
     def __init__(self, address: Address, partitions: Partitions) -> None:
+        super().__init__()
         self._partitions = partitions
         self._listener = listen_to(address)
         self._pubsub = self._client.pubsub()
         self._watched: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
-        self._queue: asyncio.Queue[tuple[str, Event | None]] = asyncio.Queue()
-        self._missed: dict[str, None] = {}
         self._reader: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._doubted = False
@@ -78,16 +76,6 @@ class RedisSubscription:
         if self._connected.is_set():
             with contextlib.suppress(redis.exceptions.RedisError, OSError):
                 await self._pubsub.unsubscribe(self._channel(instance_id))
-
-    async def next(self) -> tuple[str, Event | None]:
-        """The next ``(instance id, event)``."""
-        while True:
-            if self._missed and self._queue.empty():
-                instance_id, event = self._missed.popitem()[0], None
-            else:
-                instance_id, event = await self._queue.get()
-            if instance_id in self._watched:
-                return instance_id, event
 
     async def aclose(self) -> None:
         """Stop, and free the connection."""
@@ -173,10 +161,3 @@ class RedisSubscription:
         elif message["type"] == "message" and instance_id in self._watched:
             number, _, text = message["data"].partition(b" ")
             self._offer(instance_id, Event.parse(int(number), text))
-
-    def _offer(self, instance_id: str, event: Event | None) -> None:
-        # A reader that is slower than its events must not cost memory without end: it reads the stream instead.
-        if self._queue.qsize() < QUEUE_LIMIT:
-            self._queue.put_nowait((instance_id, event))
-        else:
-            self._missed[instance_id] = None

@@ -19,6 +19,7 @@ from typing import Any
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.storages.announcing import register_announcer
 from jobs_flow.storages.base import Subscription
+from jobs_flow.storages.inbox import Inbox
 from jobs_flow.storages.records import Event
 
 logger = logging.getLogger("jobs_flow.live")
@@ -29,8 +30,6 @@ ALIAS = "default"
 MESSAGE_TYPE = "jobs_flow.event"
 #: Events waiting to be sent; more are dropped.
 SENDING_LIMIT = 10_000
-#: Events waiting to be taken; of instances that have more, only that something was missed is known.
-QUEUE_LIMIT = 10_000
 #: Seconds for one call of the layer.
 TIMEOUT = 5.0
 #: Seconds between attempts to use a layer that failed.
@@ -168,17 +167,16 @@ class _Sender:
                 await self._wake.wait()
 
 
-class ChannelsSubscription:
+class ChannelsSubscription(Inbox):
     """See ``storages.base.Subscription``: prompt, and with gaps that nothing tells of."""
 
     def __init__(self, scope: str) -> None:
+        super().__init__()
         self._scope = scope
         self._layer = find_layer()
         self._watched: set[str] = set()
         self._channel: str | None = None
         self._ready = asyncio.Event()
-        self._queue: asyncio.Queue[tuple[str, Event | None]] = asyncio.Queue()
-        self._missed: dict[str, None] = {}
         self._reader: asyncio.Task[None] | None = None
 
     async def add(self, instance_id: str) -> None:
@@ -197,16 +195,6 @@ class ChannelsSubscription:
         self._missed.pop(instance_id, None)
         if self._channel is not None:
             await self._try(self._layer.group_discard, instance_id)
-
-    async def next(self) -> tuple[str, Event | None]:
-        """The next ``(instance id, event)``; ``(id, None)`` after the layer failed, or when there were too many."""
-        while True:
-            if self._missed and self._queue.empty():
-                instance_id, event = self._missed.popitem()[0], None
-            else:
-                instance_id, event = await self._queue.get()
-            if instance_id in self._watched:
-                return instance_id, event
 
     async def aclose(self) -> None:
         """Leave all groups."""
@@ -261,14 +249,6 @@ class ChannelsSubscription:
     def _receive(self, message: dict[str, Any]) -> None:
         if message.get("type") == MESSAGE_TYPE and message["id"] in self._watched:
             self._offer(message["id"], Event.parse(message["seq"], message["text"]))
-
-    def _offer(self, instance_id: str, event: Event | None) -> None:
-        if instance_id in self._missed:
-            return
-        if self._queue.qsize() < QUEUE_LIMIT:
-            self._queue.put_nowait((instance_id, event))
-        else:
-            self._missed[instance_id] = None
 
 
 _announcers: weakref.WeakSet[ChannelsAnnouncer] = weakref.WeakSet()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobs_flow.errors import InstanceExists
-from jobs_flow.storages import redis_live
+from jobs_flow.storages import inbox
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Event, Grip, Loss, Queued
 from jobs_flow.storages.redis import RedisStorage
@@ -164,7 +164,7 @@ def test_a_run_that_was_started_is_reverted_once(proxy: LosingProxy, storage: St
 async def test_a_reader_slower_than_its_events_is_told_that_it_missed_some(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_live, "QUEUE_LIMIT", 3)
+    monkeypatch.setattr(inbox, "QUEUE_LIMIT", 3)
     storage = RedisStorage(valkey.url)
     subscription = storage.subscribe()
     quiet, busy = Scenario(storage, task("a")), Scenario(storage, task("a"))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from jobs_flow.errors import StorageUnavailable
+from jobs_flow.storages import inbox
 from jobs_flow.storages.dynamodb import live
 from jobs_flow.storages.dynamodb.live import PollingSubscription, wait
 from jobs_flow.storages.memory import MemoryStorage
@@ -167,7 +168,7 @@ class TestOrder:
         await subscription.aclose()
 
     async def test_more_than_the_reader_takes(self, storage: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(live, "QUEUE_LIMIT", 3)
+        monkeypatch.setattr(inbox, "QUEUE_LIMIT", 3)
         scenario = Scenario(storage, task("a"))
         subscription = storage.subscribe()
         await subscription.add(scenario.id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs_flow.storages.contract_reading import Subscription
+from jobs_flow.storages.inbox import Inbox
 from jobs_flow.storages.records import Event
 
 logger = logging.getLogger("jobs_flow.storage")
@@ -31,8 +32,6 @@ DOUBTED_FOR = 60.0
 SHARE = 4
 #: Seconds between attempts to reach a storage that has gone.
 RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0)
-#: Events waiting to be taken; of instances that have more, only that something was missed is known.
-QUEUE_LIMIT = 10_000
 #: Instances whose events are read at the same time.
 READERS = 4
 #: Seconds that ``add`` waits for the storage, and for the announcer.
@@ -90,7 +89,7 @@ class _Watched:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class PollingSubscription:
+class PollingSubscription(Inbox):
     """See ``storages.base.Subscription``; events of an instance come in order, without gap, each once.
 
     :param latest: see ``Latest``. Called in a thread, as ``events`` is.
@@ -106,6 +105,7 @@ class PollingSubscription:
         interval: float = INTERVAL,
         prompt_interval: float = PROMPT_INTERVAL,
     ) -> None:
+        super().__init__()
         self._latest = latest
         self._events = events
         self._prompt = prompt
@@ -118,8 +118,6 @@ class PollingSubscription:
         self._due: set[str] = set()
         self._wake = asyncio.Event()
         self._readers = asyncio.Semaphore(READERS)
-        self._queue: asyncio.Queue[tuple[str, Event | None]] = asyncio.Queue()
-        self._missed: dict[str, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         #: Whether the announcer was slow to add the last instance: then nobody waits for it.
         self._prompt_slow = False
@@ -153,16 +151,6 @@ class PollingSubscription:
             watched.asked.set()
             if self._prompt is not None:
                 await _tried(self._prompt.remove(instance_id))
-
-    async def next(self) -> tuple[str, Event | None]:
-        """The next ``(instance id, event)``; ``(id, None)`` when events of it are no longer kept, or were too many."""
-        while True:
-            if self._missed and self._queue.empty():
-                instance_id, event = self._missed.popitem()[0], None
-            else:
-                instance_id, event = await self._queue.get()
-            if instance_id in self._watched:
-                return instance_id, event
 
     async def aclose(self) -> None:
         """Stop; what a thread is asking the storage just now is no longer waited for."""
@@ -333,15 +321,6 @@ class PollingSubscription:
             watched.known = event.seq
             watched.gone = bool(event.data.get("deleted"))
             self._offer(instance_id, event)
-
-    def _offer(self, instance_id: str, event: Event | None) -> None:
-        # A reader that is slower than its events must not cost memory without end: it reads them from the storage.
-        if instance_id in self._missed:
-            return
-        if self._queue.qsize() < QUEUE_LIMIT:
-            self._queue.put_nowait((instance_id, event))
-        else:
-            self._missed[instance_id] = None
 
 
 async def _tried(call: Coroutine[Any, Any, None]) -> None:
