@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from jobs_flow.errors import InstanceBusy, InstanceExists, InstanceNotFound
 from jobs_flow.storages import transitions_control, transitions_undo
 from jobs_flow.storages.memory_live import MemorySubscription, wall_clock
-from jobs_flow.storages.memory_records import Record, State, decode, encode, matches
+from jobs_flow.storages.memory_records import Record, State, decode, encode
 from jobs_flow.storages.memory_timers import MemoryTimers
 from jobs_flow.storages.records import Grip, Hold, Instance, NewInstance, Snapshot
 from jobs_flow.storages.state_undo import UndoingStorage
@@ -143,10 +143,7 @@ class MemoryStorage(MemoryTimers, UndoingStorage):
         if state is None:
             return Grip.LOST
         if hold.path == "#":
-            undoes = transitions_undo.going_on(state, hold.run) and matches(f"{holder}*", state.undo_token)
-            if undoes:
-                transitions_undo.extend(state, lease, self._clock())
-            return Grip.HELD if undoes else Grip.LOST
+            return transitions_undo.renew(state, hold.run, holder, lease, self._clock())
         grip = state.grip(hold.path, hold.run, f"{holder}*")
         if grip is not Grip.LOST:
             state.timers["lease", hold.path, ""] = self._clock() + lease

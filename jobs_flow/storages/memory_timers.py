@@ -6,21 +6,9 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 
 from jobs_flow.storages.memory_live import MemoryStates, wall_clock
-from jobs_flow.storages.memory_records import RECORD_TIMERS, Place, State, TimerKey
-from jobs_flow.storages.records import NOTICE_DELAY, Due, Lane, Queued
-from jobs_flow.workflows.states import FINISHED, InstanceStatus, TaskStatus
-
-#: Kinds of timers that whoever saw to them removes.
-NOTICES = frozenset({"failed", "ended", "ephemeral", "expired"})
-
-#: The status that a record has while a timer of it applies.
-_STATUS = {
-    "lease": TaskStatus.RUNNING,
-    "timeout": TaskStatus.RUNNING,
-    "waiting": TaskStatus.QUEUED,
-    "retry": TaskStatus.QUEUED,
-    "failed": TaskStatus.FAILED,
-}
+from jobs_flow.storages.memory_records import Place, State, TimerKey
+from jobs_flow.storages.records import Due, Lane, Queued
+from jobs_flow.storages.transitions_timers import NOTICES, come_due, publish_again
 
 
 class MemoryTimers(MemoryStates):
@@ -58,13 +46,9 @@ class MemoryTimers(MemoryStates):
             for _, _, instance_id, key in nsmallest(len(come), come):
                 if len(given) >= limit:
                     break
-                state = self._states[instance_id]
-                if not applies(state, key):
-                    del state.timers[key]
-                elif key[0] == "waiting" and state.paused:
-                    state.timers[key] = now + NOTICE_DELAY
-                else:
-                    given.append(due_of(state, key))
+                due = come_due(self._states[instance_id], key, now)
+                if due is not None:
+                    given.append(due)
             return given
 
     def next_due(self) -> int | None:
@@ -115,13 +99,9 @@ class MemoryTimers(MemoryStates):
             for _, _, state, path in sorted(found, key=lambda each: each[:2]):
                 if len(given) >= limit:
                     break
-                place = state.places[path]
-                if state.paused:
-                    place.look_at = now + grace
-                    continue
-                place.published, place.look_at = now, now + min(grace * 2 ** min(place.given, 30), most)
-                place.given += 1
-                given.append(Queued(state.id, path, state.run))
+                queued = publish_again(state, path, now, grace=grace, longest=most)
+                if queued is not None:
+                    given.append(queued)
             return given
 
     def _queued(self) -> Iterator[tuple[State, str, Place]]:
@@ -132,24 +112,3 @@ class MemoryTimers(MemoryStates):
             # Of one that was published again nobody knows which message this was.
             mark = min(place.first, self._clock())
             self._marks[place.lane] = max(self._marks.get(place.lane, 0), mark)
-
-
-def applies(state: State, key: TimerKey) -> bool:
-    """Whether what a timer is about is still so."""
-    kind, path, _ = key
-    if kind in RECORD_TIMERS:
-        record = state.records.get(path)
-        if record is None or record.status is not _STATUS[kind]:
-            return False
-        return kind == "failed" or state.present(path, record.run) is not None
-    if kind == "undo":
-        return state.undo == "running" and state.status is InstanceStatus.WORKING
-    return kind == "ended" or state.status in FINISHED
-
-
-def due_of(state: State, key: TimerKey) -> Due:
-    kind, path, detail = key
-    if kind in RECORD_TIMERS:
-        record = state.records[path]
-        return Due(kind, state.id, path, record.run, record.token, detail)
-    return Due(kind, state.id, path, state.run, state.undo_token if kind == "undo" else None, detail)

@@ -42,6 +42,7 @@ from jobs_flow.storages.redis_live import RedisSubscription
 from jobs_flow.storages.redis_partitions import Partitions
 from jobs_flow.storages.redis_runs import RedisRuns
 from jobs_flow.storages.redis_timers import RedisTimers
+from jobs_flow.storages.texts import check_names
 
 
 class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
@@ -72,9 +73,7 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
 
     def create_instance(self, new: NewInstance) -> Instance:
         """Write the header and an ``inactive`` record for each path."""
-        for argument, text in (("id", new.id), ("realm", new.realm), ("key", new.key or "")):
-            if not codec.is_text(text):
-                raise InvalidArgument(argument=argument, reason="half a surrogate pair cannot be stored")
+        check_names(new)
         if new.key is not None and self._partitions.of(new.id) != self._partitions.of_key(new.realm, new.key):
             raise InvalidArgument(argument="id", reason="an id for this realm and key comes from new_id(realm=, key=)")
         created = self._run(

@@ -22,21 +22,13 @@ from jobs_flow.storages.records import (
     RunSelection,
     Waiting,
 )
+from jobs_flow.storages.texts import is_text
 from jobs_flow.workflows.states import TaskStatus
 
 #: Fields of a record that are part of the contract; the others are the scripts' own.
 FIELDS = frozenset((*TASK_VIEW, *TASK_DETAILS))
 #: Fields of ``workflowState_<id>`` that belong to a header, in the order the scripts give them.
 STATE_FIELDS = [*(f"count:{status}" for status in TaskStatus), "seq"]
-
-
-def is_text(text: str) -> bool:
-    """Whether ``text`` can be stored: half a surrogate pair has no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def key(text: str) -> bytes:

@@ -12,9 +12,7 @@ from jobs_flow.ids import new_token
 from jobs_flow.storages import redis_codec as codec
 from jobs_flow.storages.records import Due, Lane, Queued, Started, UndoClaim, Undone
 from jobs_flow.storages.redis_scripts import RedisScripts
-
-#: Timers that tell somebody something; the others end with what they are about.
-_NOTICES = frozenset({"failed", "ended", "ephemeral", "expired"})
+from jobs_flow.storages.transitions_timers import NOTICES
 
 
 class RedisTimers(RedisScripts):
@@ -77,7 +75,7 @@ class RedisTimers(RedisScripts):
 
     def settle(self, due: Due) -> None:
         """Remove a timer that was seen to."""
-        if due.kind in _NOTICES:
+        if due.kind in NOTICES:
             self._run("settle", due.instance_id, due.kind, due.path, due.detail)
 
     def postpone(self, due: Due, delay: int) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs_flow.storages import transitions
-from jobs_flow.storages.memory_records import Data, State, decode, encode
-from jobs_flow.storages.records import NOTICE_DELAY, Undone
+from jobs_flow.storages.memory_records import Data, State, decode, encode, matches
+from jobs_flow.storages.records import NOTICE_DELAY, Grip, Undone
 from jobs_flow.storages.transitions_attempts import keep
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
@@ -62,6 +62,14 @@ def claim(state: State, *, token: str, lease: int, now: int) -> tuple[str, Data 
 def extend(state: State, lease: int, now: int) -> None:
     """Have whoever undoes hold it for so long."""
     state.timers[TIMER] = state.undo_until = now + lease
+
+
+def renew(state: State, run: int, holder: str, lease: int, now: int) -> Grip:
+    """Extend the lease of whoever undoes, if its token begins with ``holder``."""
+    if not going_on(state, run) or not matches(f"{holder}*", state.undo_token):
+        return Grip.LOST
+    extend(state, lease, now)
+    return Grip.HELD
 
 
 def end(state: State, path: str, *, error: Mapping[str, Any] | None, now: int) -> tuple[Undone, Data]:

@@ -15,6 +15,7 @@ from jobs_flow.storages.dynamodb.attributes import Attributes, Value
 from jobs_flow.storages.dynamodb.names import Names, place
 from jobs_flow.storages.memory_records import Answer, Place, Record, State, TimerKey
 from jobs_flow.storages.records import Started, Undone, Waiting
+from jobs_flow.storages.texts import is_text
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
 Decode = Callable[[Any], Any]
@@ -28,11 +29,7 @@ def encode(value: Any) -> str:
 
 def storable(text: str) -> str:
     """A JSON text with the same value that can be stored."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(json.loads(text), separators=(",", ":"))
-    return text
+    return text if is_text(text) else json.dumps(json.loads(text), separators=(",", ":"))
 
 
 class Field(NamedTuple):

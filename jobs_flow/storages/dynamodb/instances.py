@@ -23,6 +23,7 @@ from jobs_flow.storages.dynamodb.states import StoredState
 from jobs_flow.storages.dynamodb.unit import Units
 from jobs_flow.storages.memory_records import State
 from jobs_flow.storages.records import TOMBSTONE_KEPT, Instance, NewInstance
+from jobs_flow.storages.texts import check_names
 from jobs_flow.workflows.states import InstanceStatus
 
 logger = logging.getLogger("jobs_flow.storage")
@@ -295,8 +296,4 @@ def listed(created_at: int, instance_id: str) -> str:
 def _check(new: NewInstance) -> None:
     if len(new.id.encode("utf-8", "surrogatepass")) > LONGEST:
         raise InvalidArgument(argument="id", reason=f"it is longer than {LONGEST} bytes")
-    for argument, text in (("id", new.id), ("realm", new.realm), ("key", new.key or "")):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidArgument(argument=argument, reason="half a surrogate pair cannot be stored") from None
+    check_names(new)

@@ -31,6 +31,8 @@ ITEMS_A_BATCH = 25
 ITEMS_A_TRANSACTION = 100
 #: Seconds for which unprocessed keys and items are asked for again.
 PATIENCE = 20.0
+#: Why they are not given after that.
+REFUSING = "it keeps refusing (throttled, or others write the same items all the time)"
 
 
 class Conflict(Exception):
@@ -283,15 +285,14 @@ class Items:
         except ClientError as error:
             raise self._refused(error, []) from error
 
-    def patiently(self) -> Iterator[None]:
-        """Once, and again with pauses that grow; ``StorageUnavailable`` at last: the service keeps refusing."""
+    def patiently(self, reason: str = REFUSING) -> Iterator[None]:
+        """Once, and again with pauses that grow; ``StorageUnavailable`` with the reason at last."""
         until, pause = time.monotonic() + PATIENCE, 0.02
         while time.monotonic() < until:
             yield
             # Spreads those who were refused together; nobody gains by guessing it.
             time.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(2 * pause, 1.0)
-        reason = "it keeps refusing (throttled, or others write the same items all the time)"
         raise StorageUnavailable(storage=self.connection.label, reason=reason)
 
     def _transacted(self, write: Write) -> dict[str, Any]:

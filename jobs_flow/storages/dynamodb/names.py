@@ -19,6 +19,7 @@ import hashlib
 from zlib import crc32
 
 from jobs_flow.storages.dynamodb.attributes import ItemKey
+from jobs_flow.storages.texts import is_text
 
 #: Parts of the indexes that everything writes to, as the service serves only so many writes of one hash key.
 SHARDS = 4
@@ -137,23 +138,15 @@ def numbered(number: int) -> str:
 def place(text: str) -> str:
     """A text as a part of a range key: itself, or where it is too long, empty, or no text, what stands for it."""
     encoded = text.encode("utf-8", "surrogatepass")
-    if text and len(encoded) <= LONGEST and _is_text(text):
+    if text and len(encoded) <= LONGEST and is_text(text):
         return text
     return f"~{_digest(text)}"
 
 
 def _short(instance_id: str) -> str:
     short = len(instance_id.encode("utf-8", "surrogatepass")) <= LONGEST
-    return instance_id if short and _is_text(instance_id) else f"~{_digest(instance_id)}"
+    return instance_id if short and is_text(instance_id) else f"~{_digest(instance_id)}"
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,15 +6,13 @@ looked at again in the items themselves, and what they do not say yet they say a
 
 from __future__ import annotations
 
+import contextlib
 import json
-import random
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import cast
 
-from jobs_flow.errors import StorageUnavailable
 from jobs_flow.storages import transitions_undo
 from jobs_flow.storages.dynamodb import codec
 from jobs_flow.storages.dynamodb.attributes import Attributes, ItemKey, Write
@@ -22,10 +20,9 @@ from jobs_flow.storages.dynamodb.instances import DynamoInstances
 from jobs_flow.storages.dynamodb.items import Conflict
 from jobs_flow.storages.dynamodb.loader import Loader
 from jobs_flow.storages.dynamodb.states import StoredState
-from jobs_flow.storages.dynamodb.unit import PATIENCE
-from jobs_flow.storages.memory_records import Place, State, matches
-from jobs_flow.storages.memory_timers import NOTICES, applies, due_of
-from jobs_flow.storages.records import NOTICE_DELAY, Due, Grip, Hold, Lane, Queued
+from jobs_flow.storages.memory_records import Place, State
+from jobs_flow.storages.records import Due, Grip, Hold, Lane, Queued
+from jobs_flow.storages.transitions_timers import NOTICES, come_due, publish_again
 
 #: Entries of one part of a lane that are looked at in one search for lost messages.
 SEARCHED = 2_000
@@ -55,20 +52,13 @@ class DynamoRecovery(DynamoInstances):
         return grips
 
     def _renew(self, holds: Sequence[Hold], holder: str, lease: int) -> list[Grip]:
-        until, pause = time.monotonic() + PATIENCE, 0.01
-        while True:
+        for _ in self.items.patiently("others kept changing the records for too long"):
             grips, writes = self._held(holds, holder, lease)
-            try:
+            with contextlib.suppress(Conflict):
                 if writes:
                     self.items.transact(list(writes.values()))
-            except Conflict:
-                if time.monotonic() > until:
-                    reason = "others kept changing the records for too long"
-                    raise StorageUnavailable(storage=self.label, reason=reason) from None
-                time.sleep(random.uniform(0, pause))  # noqa: S311
-                pause = min(2 * pause, 0.5)
-            else:
                 return [grip or self._renew_undo(hold, holder, lease) for hold, grip in zip(holds, grips, strict=True)]
+        raise AssertionError("patience ends with an error")
 
     def _held(self, holds: Sequence[Hold], holder: str, lease: int) -> tuple[list[Grip | None], dict[ItemKey, Write]]:
         """What is still held of each, None for an undoing, and the writes that renew."""
@@ -114,12 +104,8 @@ class DynamoRecovery(DynamoInstances):
 
     def _renew_undo(self, hold: Hold, holder: str, lease: int) -> Grip:
         def renew(state: State | None) -> Grip:
-            if state is None or not transitions_undo.going_on(state, hold.run):
-                return Grip.LOST
-            if not matches(f"{holder}*", state.undo_token):
-                return Grip.LOST
-            transitions_undo.extend(state, lease, self.connection.clock())
-            return Grip.HELD
+            now = self.connection.clock()
+            return Grip.LOST if state is None else transitions_undo.renew(state, hold.run, holder, lease, now)
 
         return self._within(hold.instance_id, renew)
 
@@ -207,12 +193,9 @@ class DynamoRecovery(DynamoInstances):
             for key, at in list(state.timers.items()):
                 if at > now or key[1] not in paths:
                     continue
-                if not applies(state, key):
-                    del state.timers[key]
-                elif key[0] == "waiting" and state.paused:
-                    state.timers[key] = now + NOTICE_DELAY
-                else:
-                    given.append((key[0] == "expired", at, due_of(state, key)))
+                due = come_due(state, key, now)
+                if due is not None:
+                    given.append((key[0] == "expired", at, due))
             return given
 
         return self._within(instance_id, look, tasks)
@@ -247,8 +230,6 @@ class DynamoRecovery(DynamoInstances):
 
         def settle(state: State | None) -> None:
             if state is not None:
-                if due.path != "#":
-                    state.records.get(due.path)
                 state.timers.pop(key, None)
 
         if due.kind in NOTICES:
@@ -292,12 +273,7 @@ class DynamoRecovery(DynamoInstances):
         def take(state: State, path: str, place: Place) -> Queued | None:
             if place.lane != lane or place.published > until or place.look_at > now:
                 return None
-            if state.paused:
-                place.look_at = now + grace
-                return None
-            place.published, place.look_at = now, now + min(grace * 2 ** min(place.given, 30), most)
-            place.given += 1
-            return Queued(state.id, path, state.run)
+            return publish_again(state, path, now, grace=grace, longest=most)
 
         paths: dict[str, list[str]] = defaultdict(list)
         for item in self._standing(lane, until, now, limit):

@@ -146,11 +146,7 @@ class Units(UndoingStorage):
 
     def _patiently(self) -> Iterator[None]:
         """Again and again; ``StorageUnavailable`` at last: what is read keeps being replaced."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            yield
-        reason = "others kept changing the instance for too long, or a part of it is missing"
-        raise StorageUnavailable(storage=self.label, reason=reason)
+        return self.items.patiently("others kept changing the instance for too long, or a part of it is missing")
 
     def _state(
         self, instance_id: str, attributes: Attributes, loader: Loader, likely: Sequence[str] = ()

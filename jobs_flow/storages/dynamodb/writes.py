@@ -210,10 +210,11 @@ class Change:
                 at = state.names.log(state.id, path, began, number - len(part))
                 writes.append(Write(at, state.overflow.spill(at, {"lines": codec.encode(part)}), whole=True))
                 part, size = [], 0
-        if lines and record.log_count > LOG_LINES_KEPT and record.log_count // 1000 != first // 1000:
-            old = state.names.log(state.id, path, began, record.log_count - LOG_LINES_KEPT - LINES_AN_ITEM)
-            if record.log_count > LOG_LINES_KEPT + LINES_AN_ITEM:
-                self._forget(state, state.names.log(state.id, path, began, 0), old)
+        too_old = record.log_count - LOG_LINES_KEPT - LINES_AN_ITEM
+        if too_old > 0 and record.log_count // 1000 != first // 1000:
+            self._forget(
+                state, state.names.log(state.id, path, began, 0), state.names.log(state.id, path, began, too_old)
+            )
         return writes
 
     def _forget_logs(self, state: StoredState, path: str) -> None:
