@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -185,9 +186,9 @@ class DynamoReading(DynamoRecovery):
         """A new subscription, to be used from the running event loop."""
         return live.PollingSubscription(self.latest, self.events, prompt=self._prompt())
 
+    @abstractmethod
     def _prompt(self) -> Subscription | None:
         """What brings events sooner than asking for them does; None where nothing is configured."""
-        raise NotImplementedError
 
 
 def _merge(view: dict[str, Any], change: Mapping[str, Any]) -> None:

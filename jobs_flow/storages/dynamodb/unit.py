@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -110,13 +111,13 @@ class Units(UndoingStorage):
             mark = min(place.first, self.connection.clock())
             cast(StoredState, state).after.append(lambda: self._mark(place.lane, mark))
 
+    @abstractmethod
     def _mark(self, lane: str, mark: int) -> None:
         """Note when the latest task that was claimed from a lane was published."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _know_lane(self, lane: str) -> None:
         """See to it that a lane is listed."""
-        raise NotImplementedError
 
     # -- reading -----------------------------------------------------------------------------
 
