@@ -1,0 +1,119 @@
+"""What requests that change or ask something do, whichever door they came through.
+
+Each asks whether the caller may, does it, and gives its answer as a message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from channels.db import database_sync_to_async
+
+from jobs_flow.errors import InstanceNotFound, JobsFlowError, StorageUnavailable
+from jobs_flow_django import jobs
+from jobs_flow_django.live import access, protocol
+from jobs_flow_django.live.access import Scope
+from jobs_flow_django.live.protocol import Message
+from jobs_flow_django.live.requests import (
+    Cancel,
+    Create,
+    Destroy,
+    ExecuteAll,
+    ExecuteTask,
+    Pause,
+    Reset,
+    Resume,
+    SetUpdaters,
+    Unpause,
+)
+
+Command = ExecuteTask | ExecuteAll | Create | Resume | Cancel | Pause | Unpause | Reset | Destroy | SetUpdaters
+
+
+async def perform(request: Command, scope: Scope) -> Message:
+    """Do what is asked for on behalf of whom ``scope`` says, and give the answer; raises ``JobsFlowError``."""
+    match request:
+        case ExecuteTask(_, path, argument):
+            return await _start("execute", request, scope, jobs.execute_one_task, path, *argument)
+        case ExecuteAll(_, argument):
+            return await _start("execute", request, scope, jobs.execute_all_tasks, *argument)
+        case Create():
+            return await _create(request, scope)
+        case Resume(instance_id, mode, path, preview=True):
+            await access.permit(scope, "resume", instance_id)
+            found = await _in_thread(jobs.preview, instance_id, mode, path=path)
+            return protocol.ack(request.ref, id=instance_id, paths=found)
+        case Resume(_, mode, path):
+            return await _start("resume", request, scope, jobs.resume, mode, path=path)
+        case Cancel(_, path, undo):
+            return await _command("cancel", request, scope, jobs.cancel, path, undo=undo)
+        case Pause():
+            return await _command("cancel", request, scope, jobs.pause)
+        case Unpause():
+            return await _command("resume", request, scope, jobs.unpause)
+        case Reset(_, path):
+            return await _command("execute", request, scope, jobs.reset, path)
+        case Destroy():
+            return await _command("destroy", request, scope, jobs.destroy_workflow)
+        case SetUpdaters(_, path, updaters):
+            return await _command("update", request, scope, jobs.set_context_updaters, path, updaters)
+
+
+async def _create(request: Create, scope: Scope) -> Message:
+    user = await access.permit_new(scope)
+    instance_id = await _in_thread(
+        jobs.create_workflow_instance,
+        request.workflow,
+        request.data,
+        realm=request.realm,
+        name=request.name,
+        key=request.key,
+        execute=request.execute,
+        owner=user,
+    )
+    if request.key is not None:
+        await access.permit_key(scope, instance_id)
+    return protocol.ack(request.ref, id=instance_id)
+
+
+async def _start(
+    action: str,
+    request: ExecuteTask | ExecuteAll | Resume,
+    scope: Scope,
+    start: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> Message:
+    instance_id = request.workflow_id
+    await access.permit(scope, action, instance_id)
+    try:
+        handle = await _in_thread(start, instance_id, *args, **kwargs)
+    except (InstanceNotFound, StorageUnavailable):
+        raise
+    except JobsFlowError as error:
+        # Whoever watches the instance is told that it was asked for something it could not do.
+        with contextlib.suppress(StorageUnavailable):
+            await _in_thread(jobs.storage.add_event, instance_id, {"error": error.to_wire()})
+        raise
+    return protocol.ack(request.ref, id=instance_id, run=handle.run)
+
+
+async def _command(
+    action: str,
+    request: Cancel | Pause | Unpause | Reset | Destroy | SetUpdaters,
+    scope: Scope,
+    command: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> Message:
+    """Do it; ``changed: false`` in the answer says that there was nothing to do."""
+    await access.permit(scope, action, request.workflow_id)
+    changed = await _in_thread(command, request.workflow_id, *args, **kwargs)
+    return protocol.ack(request.ref, id=request.workflow_id, changed=changed is not False)
+
+
+async def _in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    # In a thread of its own: a broker that is away would hold up everything that shares one.
+    return await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
