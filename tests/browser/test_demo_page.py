@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.processes import WebServer, Worker
-from tests.support.servers import CHROMIUM_FLAGS
+from tests.support.pages import assert_fits, assert_not_reloaded, mark
+from tests.support.processes import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,92 +24,6 @@ PATHS = [
     "#.measures.hours",
     "#.report",
 ]
-
-#: Keeps every status that each task had, and what the page's policy stopped; runs before the page's own scripts.
-RECORDER = """
-  window.seen = {};
-  window.violations = [];
-  document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
-  document.addEventListener("jobs-flow:state", ({ detail }) => {
-    for (const [path, { status }] of Object.entries(detail.statuses)) {
-      const known = (window.seen[path] ??= []);
-      if (known.at(-1) !== status) known.push(status);
-    }
-  });
-"""
-
-
-@pytest.fixture
-def browser(chromium: Path) -> Iterator[Browser]:
-    """The browser, for one test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def session(transactional_db: None) -> dict[str, Any]:
-    """The cookie of a user without any permission.
-
-    Asked for before the browser, because Django's ORM refuses to work beside the browser's event loop.
-    """
-    client = Client()
-    client.force_login(get_user_model().objects.create_user("ada"))
-    return {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
-
-
-@pytest.fixture
-def site(session: dict[str, Any], storage_url: str, start_web: Callable[..., WebServer]) -> str:
-    """The address of the running project."""
-    return start_web().url
-
-
-@pytest.fixture
-def worker(session: dict[str, Any], storage_url: str, start_worker: Callable[..., Worker]) -> Worker:
-    """A worker whose tasks rest a little, so that there is something to see."""
-    return start_worker("testproject", env={"DEMO_PACE": "0.1"})
-
-
-@pytest.fixture
-def open_page(site: str, session: dict[str, Any], browser: Browser) -> Iterator[Callable[..., Page]]:
-    """A function that opens a page of the site, logged in; afterwards no policy was violated and no script failed."""
-    contexts: list[BrowserContext] = []
-    pages: list[Page] = []
-    errors: list[str] = []
-
-    def open_at(path: str, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1100, "height": 800}, **options})
-        context.add_cookies([{**session, "url": site}])
-        context.add_init_script(RECORDER)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        pages.append(page)
-        page.goto(f"{site}{path}")
-        return page
-
-    yield open_at
-    violations = [page.evaluate("window.violations") for page in pages]
-    for context in contexts:
-        context.close()
-    assert violations == [[]] * len(pages)
-    assert errors == []
-
-
-def mark(page: Page) -> None:
-    """Leave something behind that a reload would remove."""
-    page.evaluate("window.marker = 'still the same page'")
-
-
-def assert_not_reloaded(page: Page) -> None:
-    """It is still there."""
-    assert page.evaluate("window.marker") == "still the same page"
-
-
-def assert_fits(page: Page) -> None:
-    """Nothing is wider than the window."""
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 class TestReport:
