@@ -16,6 +16,7 @@ from jobs_flow import aio, debug
 from jobs_flow.arguments import MISSING, Missing, check_definition, checked_context, checked_text, text_of
 from jobs_flow.backends import Backend, Dispatch, create_backend
 from jobs_flow.backends.runtime import Runtime
+from jobs_flow.drawings import Drawings
 from jobs_flow.errors import (
     BrokerUnavailable,
     CannotPublish,
@@ -31,6 +32,7 @@ from jobs_flow.errors import (
     UnknownWorkflow,
     kind_of,
 )
+from jobs_flow.estimating import Estimating
 from jobs_flow.hooks import Hook
 from jobs_flow.index import Entry, InstanceIndex
 from jobs_flow.listening import Listener
@@ -43,7 +45,7 @@ from jobs_flow.storages.body_stores import BodyStore, create_body_store
 from jobs_flow.storages.records import Instance, Json, NewInstance
 from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import json, paths
-from jobs_flow.workflows.registry import Registry, default_registry
+from jobs_flow.workflows.registry import NO_EXAMPLE, Registry, default_registry
 from jobs_flow.workflows.retention import Keep
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 
@@ -83,7 +85,7 @@ class RunHandle:
         return self.jobs.wait_task(self.id, self.path, timeout, run=self.run)
 
 
-class Jobs(Pruning):
+class Jobs(Pruning, Estimating, Drawings):
     """Workflows on a Celery application's workers, or in this process.
 
     ``app``: the Celery application; None: Celery's current one. ``storage``: a URL or a ``Storage``; None:
@@ -148,18 +150,21 @@ class Jobs(Pruning):
 
     # -- declaring ---------------------------------------------------------------------------
 
-    def register_workflow(self, name: str, generator_or_tasks: Any = None, *, keep: Keep = None) -> Any:
+    def register_workflow(
+        self, name: str, generator_or_tasks: Any = None, *, keep: Keep = None, example: Any = NO_EXAMPLE
+    ) -> Any:
         """Know a workflow: a generator ``fn(data)`` or a list of tasks. A decorator without one.
 
         ``keep``: its instances are removed so long after their run, in seconds or as a ``timedelta``; ``math.inf``: for
-        ever; None: as the setting ``jobs_flow_keep`` says. Raises ``DefinitionError``.
+        ever; None: as the setting ``jobs_flow_keep`` says. ``example``: data that describes the workflow where there
+        is no instance of it. Raises ``DefinitionError``.
         """
         if generator_or_tasks is not None:
-            self.registry.register(name, generator_or_tasks, keep=keep)
+            self.registry.register(name, generator_or_tasks, keep=keep, example=example)
             return generator_or_tasks
 
         def decorate(generator: Callable[..., Any]) -> Callable[..., Any]:
-            self.registry.register(name, generator, keep=keep)
+            self.registry.register(name, generator, keep=keep, example=example)
             return generator
 
         return decorate

@@ -23,6 +23,9 @@ from jobs_flow.workflows.retention import Keep, keep_seconds
 Generator = Callable[..., Any]
 G = TypeVar("G", bound=Generator)
 
+#: Stands for an example that was not given: None is one.
+NO_EXAMPLE: Any = object()
+
 
 class Registry:
     """The workflows that this process knows. Thread-safe."""
@@ -31,17 +34,20 @@ class Registry:
         self._generators: dict[str, Generator] = {}
         #: Seconds, where a workflow says for how long its instances are kept.
         self._keeps: dict[str, float] = {}
+        #: Data that a generator can be called with to see its tasks.
+        self._examples: dict[str, Any] = {}
         self._discoverers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         # Of its own, and reentrant: what is discovered registers itself, and may ask for what is known.
         self._discovering = threading.RLock()
 
-    def register(self, name: Any, source: Any, *, keep: Keep = None) -> None:
+    def register(self, name: Any, source: Any, *, keep: Keep = None, example: Any = NO_EXAMPLE) -> None:
         """Know ``name``; the last registration wins.
 
         ``source`` is a generator ``fn(data)`` (or ``fn()``, or a coroutine function), or a list of tasks,
         which is checked at once. ``keep``: for how long instances are kept after their run, in seconds or as a
-        ``timedelta``, ``math.inf`` for ever; None: as the application's default says. Raises ``DefinitionError``.
+        ``timedelta``, ``math.inf`` for ever; None: as the application's default says. ``example``: data that the
+        generator can be called with where there is no instance, to describe it. Raises ``DefinitionError``.
         """
         if not isinstance(name, str) or not name or len(name) > 200 or not name.isprintable():
             reason = "a workflow's name is 1 to 200 printable characters"
@@ -54,14 +60,17 @@ class Registry:
             raise DefinitionError(workflow=name, path="#", reason=str(error)) from None
         if not callable(source):
             tasks = parse_tasks(source, workflow=name)
-            self._set(name, lambda: tasks, seconds)
+            self._set(name, lambda: tasks, seconds, example)
         else:
-            self._set(name, source, seconds)
+            self._set(name, source, seconds, example)
 
-    def _set(self, name: str, generator: Generator, keep: float | None) -> None:
+    def _set(self, name: str, generator: Generator, keep: float | None, example: Any) -> None:
         with self._lock:
             self._generators[name] = generator
             self._keeps.pop(name, None)
+            self._examples.pop(name, None)
+            if example is not NO_EXAMPLE:
+                self._examples[name] = example
             if keep is not None:
                 self._keeps[name] = keep
 
@@ -73,6 +82,16 @@ class Registry:
         self._get(name)
         with self._lock:
             return self._keeps.get(name)
+
+    def generator(self, name: str) -> Generator:
+        """The function that gives the tasks of a workflow. Raises ``UnknownWorkflow``."""
+        return self._get(name)
+
+    def examples(self, name: str) -> list[Any]:
+        """The example of its data that a workflow was registered with, or nothing. Raises ``UnknownWorkflow``."""
+        self._get(name)
+        with self._lock:
+            return [copy.deepcopy(self._examples[name])] if name in self._examples else []
 
     def add_discovery(self, discover: Callable[[], None]) -> None:
         """Have ``discover`` called once, the first time a name is asked for that nobody registered."""
@@ -169,21 +188,24 @@ default_registry = Registry()
 
 
 @overload
-def workflow(name: str, *, keep: Keep = ..., registry: Registry | None = ...) -> Callable[[G], G]: ...
+def workflow(
+    name: str, *, keep: Keep = ..., example: Any = ..., registry: Registry | None = ...
+) -> Callable[[G], G]: ...
 @overload
 def workflow(name: G) -> G: ...
-def workflow(name: str | G, *, keep: Keep = None, registry: Registry | None = None) -> Any:
+def workflow(name: str | G, *, keep: Keep = None, example: Any = NO_EXAMPLE, registry: Registry | None = None) -> Any:
     """Register the decorated generator under ``name``, or under the function's own name.
 
     ``@workflow("weather_report")`` or ``@workflow``; ``@workflow("weather_report", keep=timedelta(days=30))`` has
-    its instances removed so long after their run. The function is returned unchanged.
+    its instances removed so long after their run. ``example``: data that the generator can be called with where there
+    is no instance, to describe the workflow: ``manage.py jobs_flow_types``. The function is returned unchanged.
     """
     if callable(name):
         default_registry.register(name.__name__, name)
         return name
 
     def decorate(generator: G) -> G:
-        (registry or default_registry).register(name, generator, keep=keep)
+        (registry or default_registry).register(name, generator, keep=keep, example=example)
         return generator
 
     return decorate

@@ -19,6 +19,7 @@ from jobs_flow.errors import JobsFlowError
 Jobs = Any
 
 MODES = ("failed", "failed_and_downstream", "all")
+FORMATS = ("mermaid", "svg")
 
 
 @click.group(invoke_without_command=False)
@@ -192,3 +193,17 @@ def show(jobs: Jobs, instance_id: str, as_json: bool) -> None:
     for path, record in tasks.items():
         reason = (record.get("error") or {}).get("code", "")
         click.echo("  ".join(part for part in (f"  {record['status']:<9}", path, reason) if part))
+
+
+@_command(
+    click.argument("subject", metavar="NAME|ID"),
+    click.option("--format", type=click.Choice(FORMATS), default="mermaid", show_default=True, help="What to write."),
+    click.option("--data", metavar="JSON", help="The data for which the workflow is drawn."),
+    click.option("-o", "--output", type=click.File("w", "utf-8", atomic=True), default="-", help="A file."),
+)
+def draw(jobs: Jobs, subject: str, format: str, data: str | None, output: Any) -> None:  # noqa: A002 - the option's name
+    """Draw a workflow, or the run of an instance.
+
+    The name of a workflow comes before an id.
+    """
+    output.write(jobs.draw_any(subject, data=data, format=format))
