@@ -110,6 +110,8 @@ def _visits(readers: list[Any], owners: list[Any]) -> Iterator[tuple[str, Visit,
     """Name, what to do, and whether it only warms up the process, after the server was started again."""
     from django.test import Client
 
+    from jobs_flow_django.admin import dashboard
+
     for reader in readers:
         client = Client(headers={"host": "localhost"})
         client.force_login(reader)
@@ -122,6 +124,16 @@ def _visits(readers: list[Any], owners: list[Any]) -> Iterator[tuple[str, Visit,
                 return response
 
             yield f"{reader.username}: {name}", get, False
+        for name, query in (("last 24 hours", ""), ("last 24 hours, big", "?realm=big")):
+
+            def look(query: str = query, client: Client = client) -> Any:
+                # Each visit a look of its own.
+                dashboard.forget()
+                response = client.get(f"{URL}dashboard/{query}")
+                assert response.status_code == 200, response
+                return response
+
+            yield f"{reader.username}: {name}", look, False
         if reader.is_superuser:
             yield from _actions(client, reader.username)
     yield "", lambda: None, True

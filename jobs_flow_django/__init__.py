@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from jobs_flow.errors import ConfigurationError
 from jobs_flow_django.lazy import LazyJobs
 
 if TYPE_CHECKING:
@@ -29,9 +30,15 @@ def setup_websocket(http_application: Any, urlpatterns: Sequence[Any] = ()) -> P
     """The ASGI application of a project: HTTP as it was, and the sockets.
 
     Sockets are only for pages of ``ALLOWED_HOSTS`` and know the user of the session. ``urlpatterns`` are
-    the project's own sockets, if it has any.
+    the project's own sockets, if it has any. Raises ``ConfigurationError`` without channels, and where the
+    ``JOBS_FLOW`` setting is wrong.
     """
-    # Imported now: channels is for projects with sockets, and this module is imported before the apps are ready.
+    try:
+        import channels  # noqa: F401 - for projects with sockets only
+    except ImportError as error:
+        reason = "sockets need channels, which is not installed: pip install jobs-flow[channels]"
+        raise ConfigurationError(setting="ASGI_APPLICATION", reason=reason) from error
+    # Imported now: this module is imported before the apps are ready.
     from jobs_flow_django.live.routing import websocket_application
 
     return websocket_application(http_application, urlpatterns)

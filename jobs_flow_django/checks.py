@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
 from django.core.files.storage import FileSystemStorage
+from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
 from jobs_flow.errors import ConfigurationError, StorageUnavailable
@@ -31,6 +34,8 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
         *_check_bodies(settings),
         *(_check_celery(settings) if settings.BACKEND == "celery" else ()),
         *_check_channels(),
+        *_check_runserver(),
+        *_check_layer(settings),
     ]
 
 
@@ -170,5 +175,49 @@ def _check_channels() -> list[CheckMessage]:
             "channels is not in INSTALLED_APPS, so nobody can watch instances live.",
             hint="Install jobs-flow[channels] and add 'channels', or silence jobs_flow_django.W004.",
             id="jobs_flow_django.W004",
+        )
+    ]
+
+
+def _check_runserver() -> list[CheckMessage]:
+    """Heard only by who starts the development server: it is not what serves the project elsewhere."""
+    if not apps.is_installed("channels") or sys.argv[1:2] != ["runserver"]:
+        return []
+    if apps.is_installed("daphne") and not getattr(django_settings, "ASGI_APPLICATION", None):
+        return [
+            Error(
+                "ASGI_APPLICATION is not set, so the development server of daphne has nothing to serve.",
+                hint="Name the result of jobs_flow_django.setup_websocket(…) in it: 'project.asgi.application'.",
+                id="jobs_flow_django.E006",
+            )
+        ]
+    if get_commands().get("runserver") not in ("django.core", "django.contrib.staticfiles"):
+        return []
+    return [
+        Warning(
+            "Django's development server serves no sockets, so pages do not show live what instances do.",
+            hint="Run uvicorn project.asgi:application, or put 'daphne' first in INSTALLED_APPS,"
+            " or silence jobs_flow_django.W008.",
+            id="jobs_flow_django.W008",
+        )
+    ]
+
+
+def _check_layer(settings: Settings) -> list[CheckMessage]:
+    """Only where events go over the channel layer: nothing else needs one."""
+    if not isinstance(settings.STORAGE, str) or settings.BACKEND != "celery":
+        return []
+    if parse_qs(urlsplit(settings.STORAGE).query).get("events") != ["channels"]:
+        return []
+    from jobs_flow_django.live.logouts import shared_layer
+
+    if shared_layer() is not None:
+        return []
+    return [
+        Warning(
+            f"{key_name('STORAGE')} says events=channels, and the default of CHANNEL_LAYERS reaches no other process:"
+            " what happens in workers is seen only when the storage is asked, after seconds.",
+            hint="Use a layer of channels-redis, or leave events=channels out.",
+            id="jobs_flow_django.W009",
         )
     ]

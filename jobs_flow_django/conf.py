@@ -38,6 +38,16 @@ class Settings:
     """Dotted path of ``callable(user, action, instance) -> bool``; None: Django's permissions and the owner."""
     WEBSOCKET_PATH: str = "ws/jobs-flow/"
     """Path of the socket below the host, without a leading slash."""
+    SOCKET_MESSAGE_BYTES: int = 64 * 1024
+    """Bytes of one request of a client."""
+    SOCKET_WATCHES: int = 200
+    """Instances that one socket may watch."""
+    SOCKET_REQUESTS_PER_SECOND: int = 50
+    """Requests of one socket that are answered in a second, after a first burst; the rest wait."""
+    SOCKET_STARTS_PER_MINUTE: int = 120
+    """Runs that one socket may start, and instances that it may create; over HTTP one session or user."""
+    SOCKETS_PER_USER: int = 100
+    """Sockets and streams of events that one user may have open in one process."""
 
 
 def key_name(key: object) -> str:
@@ -59,15 +69,9 @@ def parse(value: Any) -> Settings:
     for key, given in value.items():
         if key not in known:
             raise ConfigurationError(setting=key_name(key), reason=_unknown(key, list(known)))
-        optional = known[key].default is None
-        own = key == "STORAGE" and isinstance(given, Storage)
-        if not (isinstance(given, str) or own or (optional and given is None)):
-            expected = "a string or None" if optional else "a string"
-            raise ConfigurationError(
-                setting=key_name(key), reason=f"it must be {expected}, not {type(given).__name__}."
-            )
-        if given == "":
-            raise ConfigurationError(setting=key_name(key), reason="it is empty.")
+        reason = _objection(known[key].default, given, own=key == "STORAGE" and isinstance(given, Storage))
+        if reason is not None:
+            raise ConfigurationError(setting=key_name(key), reason=reason)
     parsed = Settings(**value)
     if parsed.BACKEND not in BACKENDS:
         raise ConfigurationError(
@@ -76,6 +80,20 @@ def parse(value: Any) -> Settings:
     if parsed.WEBSOCKET_PATH.startswith("/"):
         raise ConfigurationError(setting=key_name("WEBSOCKET_PATH"), reason="it must not begin with a slash.")
     return parsed
+
+
+def _objection(default: object, given: object, *, own: bool) -> str | None:
+    """What is wrong with the value of a key, which is to be of the kind of its default."""
+    kind = type(given).__name__
+    if isinstance(default, int):
+        if isinstance(given, bool) or not isinstance(given, int):
+            return f"it must be an integer, not {kind}."
+        return None if given > 0 else f"it must be at least 1, not {given}."
+    if own or (default is None and given is None):
+        return None
+    if not isinstance(given, str):
+        return f"it must be {'a string or None' if default is None else 'a string'}, not {kind}."
+    return None if given else "it is empty."
 
 
 def _unknown(key: object, known: list[str]) -> str:

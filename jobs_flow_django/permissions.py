@@ -50,11 +50,13 @@ def default_authorize(user: Any, action: str, instance: WorkflowInstance | None 
     """The rule without a hook: active users with the permission, and the instance's owner."""
     if user is None or not user.is_authenticated or not user.is_active:
         return False
-    if user.has_perm(PERMISSIONS[action]):
-        return True
-    return (
+    # The owner first: permissions are read from the database.
+    if (
         action in OWNER_ACTIONS
         and instance is not None
         and instance.owner_id is not None
         and instance.owner_id == user.pk
-    )
+    ):
+        return True
+    permitted: bool = user.has_perm(PERMISSIONS[action])
+    return permitted

@@ -10,6 +10,9 @@ from testproject.accounts.views import demo_login
 urlpatterns = [
     path("", include("testproject.weather.urls")),
     path("behaviours/", include("testproject.behaviours.urls")),
+    path("react/", include("testproject.react_page.urls")),
+    path("playground/", include("testproject.playground.urls")),
+    path("jobs-flow/", include("jobs_flow_django.urls")),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -74,20 +74,22 @@ class ChannelsAnnouncer:
         find_layer()
         self._scope = scope
         self._lock = threading.Lock()
-        self._sender: _Sender | None = None
+        self._sender: LayerSender | None = None
         _announcers.add(self)
 
     def announce(self, instance_id: str, seq: int, text: str) -> None:
         """Hand it to the thread that sends; dropped when that is far behind."""
         with contextlib.suppress(Exception):
             sender = self._sender
-            if sender is None or not sender.hand_over((instance_id, seq, text)):
+            message = {"type": MESSAGE_TYPE, "id": instance_id, "seq": seq, "text": text}
+            item = group_name(self._scope, instance_id), message
+            if sender is None or not sender.hand_over(item):
                 with self._lock:
                     if self._sender in (None, sender):
-                        self._sender = _Sender(self._scope)
+                        self._sender = LayerSender("events cannot be announced on the channel layer")
                     sender = self._sender
                 if sender is not None:
-                    sender.hand_over((instance_id, seq, text))
+                    sender.hand_over(item)
 
     def subscribe(self) -> Subscription:
         """What the groups of the watched instances get."""
@@ -109,12 +111,15 @@ class ChannelsAnnouncer:
             self._sender = None
 
 
-class _Sender:
-    """A thread with an event loop, and what it has to send."""
+class LayerSender:
+    """A thread with an event loop, and the messages that it has to send to groups of the project's channel layer.
 
-    def __init__(self, scope: str) -> None:
-        self._scope = scope
-        self._waiting: deque[tuple[str, int, str]] = deque()
+    ``failure`` is what the log says, once, when they cannot be sent; they are dropped then.
+    """
+
+    def __init__(self, failure: str) -> None:
+        self._failure = failure
+        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
         self._loop = asyncio.new_event_loop()
         self._wake = asyncio.Event()
         self._ending = False
@@ -122,8 +127,8 @@ class _Sender:
         self._thread = threading.Thread(target=self._run, name="jobs-flow-announcer", daemon=True)
         self._thread.start()
 
-    def hand_over(self, item: tuple[str, int, str]) -> bool:
-        """Whether there is still a thread; what is too much is dropped."""
+    def hand_over(self, item: tuple[str, dict[str, Any]]) -> bool:
+        """Have a message sent to a group. Whether there is still a thread; what is too much is dropped."""
         if self._ending or not self._thread.is_alive():
             return False
         if len(self._waiting) < SENDING_LIMIT:
@@ -149,13 +154,12 @@ class _Sender:
         while self._waiting or not self._ending:
             self._wake.clear()
             while self._waiting:
-                instance_id, seq, text = self._waiting.popleft()
-                message = {"type": MESSAGE_TYPE, "id": instance_id, "seq": seq, "text": text}
+                group, message = self._waiting.popleft()
                 try:
-                    await asyncio.wait_for(layer.group_send(group_name(self._scope, instance_id), message), TIMEOUT)
+                    await asyncio.wait_for(layer.group_send(group, message), TIMEOUT)
                 except Exception as error:
                     if not self._failing:
-                        logger.warning("events cannot be announced on the channel layer: %s", type(error).__name__)
+                        logger.warning("%s: %s", self._failure, type(error).__name__)
                     self._failing = True
                     # Those who listen have asked for them by the time that the layer is back.
                     self._waiting.clear()
@@ -252,7 +256,7 @@ class ChannelsSubscription(Inbox):
 
 
 _announcers: weakref.WeakSet[ChannelsAnnouncer] = weakref.WeakSet()
-_parents: list[_Sender] = []
+_parents: list[LayerSender] = []
 
 
 def _after_fork() -> None:

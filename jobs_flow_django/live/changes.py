@@ -7,11 +7,12 @@ latest lines and how many were dropped. So a slow reader costs no more memory th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from jobs_flow.storages.records import Event
+from jobs_flow.workflows.paths import SEPARATOR
 
 #: Log lines that wait for one socket: of one task, and of all tasks of one instance.
 TASK_LINES = 200
@@ -54,6 +55,18 @@ class Lines:
             self.start += 1
             self.dropped += 1
 
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return sum(map(len, self.lines))
+
+
+class Told(Protocol):
+    """An event, and the whole header after it."""
+
+    event: Event
+    header: Mapping[str, Any]
+
 
 @dataclass(slots=True)
 class Change:
@@ -63,6 +76,8 @@ class Change:
     seq: int
     #: Task views by path, partial: what changed.
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Paths of the blocks that have children of another status than before.
+    blocks: set[str] = field(default_factory=set)
     #: The instance's header when that changed.
     instance: Mapping[str, Any] | None = None
     logs: dict[str, Lines] = field(default_factory=dict)
@@ -76,12 +91,28 @@ class Change:
             change.add(event)
         return change
 
+    def followed_by(self, posts: Iterable[Told]) -> Change:
+        """This change and the events after it as another one; this one stays as it is."""
+        change = Change(
+            self.seq,
+            {path: dict(view) for path, view in self.tasks.items()},
+            set(self.blocks),
+            self.instance,
+            {path: Lines(lines.start, lines.lines.copy(), lines.dropped) for path, lines in self.logs.items()},
+            deque(self.errors, ERRORS),
+        )
+        for post in posts:
+            change.add(post.event, post.header)
+        return change
+
     def add(self, event: Event, header: Mapping[str, Any] | None = None) -> None:
         """Take in the next event; ``header`` is the whole header after it, where the caller keeps one."""
         data = event.data
         self.seq = event.seq
         for path, view in data.get("tasks", {}).items():
-            self.tasks.setdefault(path, {}).update(view)
+            self.tasks[path] = merged(self.tasks.get(path, {}), view)
+            if "status" in view:
+                self.blocks.add(path.rpartition(SEPARATOR)[0])
         if "instance" in data:
             self.instance = header or {**(self.instance or {}), **data["instance"]}
         for path, entry in data.get("logs", {}).items():
@@ -102,7 +133,18 @@ class Change:
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self.tasks or self.instance is not None or self.logs or self.errors)
+        return bool(self.tasks or self.blocks or self.instance is not None or self.logs or self.errors)
+
+
+def merged(known: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """A task view after a partial one.
+
+    A length without a result says that the result is too large to be shown: the one known before is another's.
+    """
+    view = {**known, **change}
+    if change.get("bodySize") is not None and "body" not in change:
+        view.pop("body", None)
+    return view
 
 
 def _clip(line: str) -> str:

@@ -13,8 +13,9 @@ from channels.db import database_sync_to_async
 
 from jobs_flow.errors import InstanceNotFound, JobsFlowError, StorageUnavailable
 from jobs_flow_django import jobs
-from jobs_flow_django.live import access, protocol
+from jobs_flow_django.live import access, details, protocol
 from jobs_flow_django.live.access import Scope
+from jobs_flow_django.live.errors import PayloadForbidden
 from jobs_flow_django.live.protocol import Message
 from jobs_flow_django.live.requests import (
     Cancel,
@@ -22,6 +23,8 @@ from jobs_flow_django.live.requests import (
     Destroy,
     ExecuteAll,
     ExecuteTask,
+    GetTask,
+    GetTaskLogs,
     Pause,
     Reset,
     Resume,
@@ -29,12 +32,29 @@ from jobs_flow_django.live.requests import (
     Unpause,
 )
 
-Command = ExecuteTask | ExecuteAll | Create | Resume | Cancel | Pause | Unpause | Reset | Destroy | SetUpdaters
+Command = (
+    GetTask
+    | GetTaskLogs
+    | ExecuteTask
+    | ExecuteAll
+    | Create
+    | Resume
+    | Cancel
+    | Pause
+    | Unpause
+    | Reset
+    | Destroy
+    | SetUpdaters
+)
 
 
 async def perform(request: Command, scope: Scope) -> Message:
     """Do what is asked for on behalf of whom ``scope`` says, and give the answer; raises ``JobsFlowError``."""
     match request:
+        case GetTask():
+            return await _get_task(request, scope)
+        case GetTaskLogs():
+            return await _get_task_logs(request, scope)
         case ExecuteTask(_, path, argument):
             return await _start("execute", request, scope, jobs.execute_one_task, path, *argument)
         case ExecuteAll(_, argument):
@@ -59,6 +79,21 @@ async def perform(request: Command, scope: Scope) -> Message:
             return await _command("destroy", request, scope, jobs.destroy_workflow)
         case SetUpdaters(_, path, updaters):
             return await _command("update", request, scope, jobs.set_context_updaters, path, updaters)
+
+
+async def _get_task(request: GetTask, scope: Scope) -> Message:
+    instance_id, path = request.workflow_id, request.task_path
+    payload = await access.permit(scope, "view", instance_id, ticket=request.ticket)
+    found = await _in_thread(details.read_task, instance_id, path, payload=payload)
+    return protocol.task_details(instance_id, path, found.task, found.attempts, found.omitted, ref=request.ref)
+
+
+async def _get_task_logs(request: GetTaskLogs, scope: Scope) -> Message:
+    instance_id, path = request.workflow_id, request.task_path
+    if not await access.permit(scope, "view", instance_id, ticket=request.ticket):
+        raise PayloadForbidden(instance_id=instance_id)
+    found = await _in_thread(details.read_logs, instance_id, path, request.start, request.limit)
+    return protocol.task_logs(instance_id, path, found.start, found.lines, found.total, ref=request.ref)
 
 
 async def _create(request: Create, scope: Scope) -> Message:

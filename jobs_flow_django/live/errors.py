@@ -20,6 +20,15 @@ class Forbidden(JobsFlowError):
         super().__init__(instance_id=instance_id, action=action)
 
 
+class PayloadForbidden(JobsFlowError):
+    """You may see how workflow instance {instance_id!r} runs, but not its results, arguments and logs."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, *, instance_id: str) -> None:
+        super().__init__(instance_id=instance_id)
+
+
 class CannotCreate(JobsFlowError):
     """You may not create workflow instances."""
 
@@ -30,6 +39,44 @@ class TooManyWatches(JobsFlowError):
     """One socket may watch {limit} workflow instances; unwatch one first."""
 
     code = "TOO_MANY_WATCHES"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(limit=limit)
+
+
+class TooManyRequests(JobsFlowError):
+    """That was too much in a short time; try again in {retry_after} s."""
+
+    code = "TOO_MANY_REQUESTS"
+    #: Seconds.
+    retry_after: int
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(retry_after=retry_after)
+
+
+class TooManySockets(JobsFlowError):
+    """You have {limit} connections open already; close a page first."""
+
+    code = "TOO_MANY_SOCKETS"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(limit=limit)
+
+
+class WatchRequired(JobsFlowError):
+    """Watch workflow instance {instance_id!r} with 'fold' before you move its windows."""
+
+    code = "NOT_WATCHED"
+
+    def __init__(self, *, instance_id: str) -> None:
+        super().__init__(instance_id=instance_id)
+
+
+class TooManyWindows(JobsFlowError):
+    """{limit} moves of windows wait for their answer already; wait for one first."""
+
+    code = "TOO_MANY_REQUESTS"
 
     def __init__(self, *, limit: int) -> None:
         super().__init__(limit=limit)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from jobs_flow.errors import JobsFlowError
-from jobs_flow.storages.records import Event, Snapshot
+from jobs_flow.errors import InstanceNotFound, JobsFlowError
+from jobs_flow.storages.records import Event
 from jobs_flow_django.live import protocol
-from jobs_flow_django.live.changes import Change, Lines
-from jobs_flow_django.live.protocol import Message, Ref
+from jobs_flow_django.live.changes import Change
+from jobs_flow_django.live.errors import TooManyWindows
+from jobs_flow_django.live.folding import Fold
+from jobs_flow_django.live.journal import Journal, Reader
+from jobs_flow_django.live.protocol import Ref
+from jobs_flow_django.live.state import Shot, State
+from jobs_flow_django.live.telling import Audience, Frame, shot_frames, window_frames
+
+#: Tasks of an instance whose snapshot is encoded in a thread.
+LARGE = 300
+#: Moves of windows that wait for their answer.
+MOVES = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A snapshot with the ends of its logs; shared by all mailboxes that start from it."""
-
-    snapshot: Snapshot
-    logs: Mapping[str, Lines]
-
-    @property
-    def seq(self) -> int:
-        """Number of the last event in it."""
-        return self.snapshot.seq
-
-
-class Mailbox:
+class Mailbox(Reader):
     """Filled by the relay, emptied by the socket that owns it, whenever that can take more.
 
-    It holds a snapshot at most, one merged change after it, and one error: however slow the socket, it
-    does not grow beyond the size of its instance, and what it holds is always the latest state.
-    ``wake`` is called when there is something to take.
+    It holds a snapshot at most, one merged change after it, and one error, and has its place in the journal of its
+    instance: however slow the socket, that does not grow beyond the size of the instance, and what it is given is
+    always the latest state. ``wake`` is called when there is something to take.
     """
 
     def __init__(
@@ -42,47 +40,69 @@ class Mailbox:
         payload: bool = True,
         since: int | None = None,
         ref: Ref = None,
+        logs: bool | frozenset[str] = True,
+        fold: int | None = None,
     ) -> None:
         self.instance_id = instance_id
-        #: Whether the owner may see results and logs; may change while it watches.
-        self.payload = payload
-        #: What the client says it knows already.
-        self.since = since
+        #: What the client says it knows already. Where its windows were is not known, so with those it is told all.
+        self.since = since if fold is None else None
         #: It was told that the instance cannot be read for now.
         self.troubled = False
         #: The watch is over: the relay sends no more.
         self.ended = False
+        #: Number of the last event that the owner was told of.
+        self._told = 0
         #: It is over because the instance was deleted.
         self._deleted = False
         self._wake = wake
         self._ref = ref
+        #: Who the owner gets the same frames as.
+        self.audience = Audience(payload, logs, None if fold is None else Fold(fold))
+        self._moves: deque[tuple[str, int, Ref]] = deque()
+        self._journal: Journal | None = None
         self._shot: Shot | None = None
-        self._change = Change(0)
         self._error: JobsFlowError | None = None
         self._answered = False
 
     # -- the relay's side --------------------------------------------------------------------
 
-    def start(self, shot: Shot) -> None:
-        """Begin again from a snapshot; what waited here is older, and forgotten."""
-        errors = self._change.errors
-        self._shot, self._change = shot, Change(shot.seq, errors=errors)
+    def start(self, journal: Journal) -> None:
+        """Begin again from a snapshot; what waited here is older, and forgotten, but for errors."""
+        errors = self._waiting_errors()
+        self._join(journal)
+        self._shot = journal.state.shot()
+        if errors:
+            self.backlog = Change(self.read, errors=errors)
         self._well()
 
-    def resume(self, shot: Shot, missed: Sequence[Event]) -> None:
+    def resume(self, journal: Journal, missed: Sequence[Event]) -> None:
         """Begin where the client left off: ``missed`` are the events up to the snapshot that it has not seen."""
-        change = Change(shot.seq)
+        change = Change(journal.seq)
         for event in missed:
             change.add(event)
-        change.seq, change.instance = shot.seq, protocol.instance_view(shot.snapshot.instance)
-        self._change = change
+        change.seq, change.instance = journal.seq, protocol.instance_view(journal.state.instance)
+        self._join(journal)
+        self.backlog = change
         self._well()
 
-    def feed(self, event: Event, header: Mapping[str, Any]) -> None:
-        """The next event; those that are known already are left out."""
-        if event.seq > self._change.seq:
-            self._change.add(event, header)
-            self._wake(self)
+    def leave(self) -> None:
+        """Nothing comes here any more."""
+        if self._journal is not None:
+            self._journal.leave(self)
+
+    def notice(self) -> None:
+        """Something happened."""
+        self._wake(self)
+
+    def _join(self, journal: Journal) -> None:
+        self.leave()
+        self._journal = journal
+        journal.join(self)
+
+    def _waiting_errors(self) -> deque[Mapping[str, Any]]:
+        if self._journal is None:
+            return deque()
+        return self._journal.waiting(self).errors
 
     def trouble(self, error: JobsFlowError) -> None:
         """Nothing can be said of the instance for now. Told once, until it is over."""
@@ -93,15 +113,18 @@ class Mailbox:
 
     def recover(self, header: Mapping[str, Any]) -> None:
         """The trouble is over; what was missed has been fed."""
-        if self.troubled:
-            self._change.instance = header
+        if self.troubled and self._journal is not None:
+            change = self._journal.waiting(self)
+            change.instance = header
+            self.read, self.backlog = self._journal.seq, change
             self._well()
 
     def end(self, error: JobsFlowError, *, deleted: bool = False) -> None:
         """There is no such instance, not for the owner, or (``deleted``) no longer: the last word."""
         self.ended, self._deleted = True, deleted
         self._error = error
-        self._shot, self._change = None, Change(self._change.seq)
+        self._shot, self.backlog = None, None
+        self.leave()
         self._wake(self)
 
     def _well(self) -> None:
@@ -110,27 +133,95 @@ class Mailbox:
 
     # -- the socket's side -------------------------------------------------------------------
 
-    def take(self) -> Iterator[Message]:
-        """All that waits, as messages; the mailbox is empty afterwards."""
-        shot, change, error = self._shot, self._change, self._error
-        self._shot, self._change, self._error = None, Change(change.seq), None
-        return self._messages(shot, change, error)
+    @property
+    def payload(self) -> bool:
+        """Whether the owner may see results and logs; may change while it watches."""
+        return self.audience.payload
 
-    def _messages(self, shot: Shot | None, change: Change, error: JobsFlowError | None) -> Iterator[Message]:
-        if not self.payload:
-            change.logs.clear()
+    @payload.setter
+    def payload(self, allowed: bool) -> None:
+        if allowed != self.payload:
+            self.audience = replace(self.audience, payload=allowed)
+
+    @property
+    def folds(self) -> bool:
+        """Whether wide blocks are folded."""
+        return self.audience.fold is not None
+
+    @property
+    def owes(self) -> bool:
+        """Whether the owner waits for an answer."""
+        return not self._answered or bool(self._moves)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the owner was told how the watch began."""
+        return self._answered
+
+    def move(self, path: str, start: int, ref: Ref) -> None:
+        """Move the window of a block; the answer is among what is taken next.
+
+        :raises TooManyWindows: when too many moves wait for their answer.
+        """
+        if len(self._moves) >= MOVES:
+            raise TooManyWindows(limit=MOVES)
+        self._moves.append((path, start, ref))
+        self._wake(self)
+
+    @property
+    def large(self) -> Shot | None:
+        """A snapshot that waits and takes long to encode."""
+        shot = self._shot
+        return shot if shot is not None and len(shot.snapshot.tasks) > LARGE else None
+
+    def take(self) -> list[Frame]:
+        """All that waits, as messages; the mailbox is empty afterwards."""
+        shot, error, journal = self._shot, self._error, self._journal
+        self._shot, self._error = None, None
+        frames: list[Frame] = []
         if shot is not None:
-            logs = shot.logs if self.payload else {}
-            yield from protocol.snapshot_messages(self.instance_id, shot.snapshot, logs, payload=self.payload)
-        yield from protocol.change_messages(self.instance_id, change, payload=self.payload)
+            frames += shot_frames(self.instance_id, shot, self.audience)
+        if journal is not None and not self.ended:
+            frames += journal.take(self)
+        self._told = self.read
+        if not self._answered or error is not None:
+            frames += map(Frame.of, self._ending(error))
+        if self._moves:
+            frames += self.take_answers()
+        return frames
+
+    def take_answers(self) -> list[Frame]:
+        """The answers alone: of moves of windows. What else waits is older than they are, and does no harm later."""
+        frames: list[Frame] = []
+        while self._moves and (self._journal is not None or self.ended):
+            path, start, ref = self._moves.popleft()
+            if self._journal is not None and not self.ended:
+                frames += self._moved(path, start, ref, self._journal.state)
+            else:
+                gone = InstanceNotFound(instance_id=self.instance_id)
+                frames.append(Frame.of(protocol.app_error(gone, ref=ref, instance_id=self.instance_id)))
+        return frames
+
+    def _moved(self, path: str, start: int, ref: Ref, state: State) -> Sequence[Frame]:
+        assert self.audience.fold is not None
+        fold = self.audience.fold.moved(path, start)
+        window = state.outline.window(path, fold)
+        if window is not None:
+            self.audience = replace(self.audience, fold=fold.moved(path, window.start))
+        try:
+            return window_frames(self.instance_id, path, self.audience, state, ref, self._told)
+        except JobsFlowError as error:
+            return [Frame.of(protocol.app_error(error, ref=ref, instance_id=self.instance_id))]
+
+    def _ending(self, error: JobsFlowError | None) -> Iterator[protocol.Message]:
         if self.ended and self._answered and self._deleted:
-            yield from protocol.deleted_messages(self.instance_id, change.seq)
+            yield from protocol.deleted_messages(self.instance_id, self.read)
         elif self.ended and self._answered and error is not None:
             # It existed when the watch began: this happened to the instance, not to the request.
             yield protocol.execution_error(self.instance_id, error.to_wire())
         elif error is not None:
             yield protocol.app_error(error, ref=self._ref if self.ended else None, instance_id=self.instance_id)
-        elif change.seq and not self._answered:
+        elif self.read and not self._answered:
             self._answered = True
             if self._ref is not None:
-                yield protocol.ack(self._ref, id=self.instance_id, seq=change.seq)
+                yield protocol.ack(self._ref, id=self.instance_id, seq=self.read)

@@ -1,6 +1,6 @@
 """The messages of the socket: JSON text frames ``{"type": …, …}``. Pure, no I/O.
 
-From a client: ``parse`` (of ``live/requests.py``) gives a request or raises ``ProtocolError``, nothing else.
+From a client: ``parse`` (of ``live/parsing.py``) gives a request or raises ``ProtocolError``, nothing else.
 To a client: one function a message.
 
 ``seq`` says up to which event of the instance a client is told. Where one change takes several messages,
@@ -16,7 +16,9 @@ from typing import Any
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.records import Event, Instance, Json, Snapshot
 from jobs_flow_django.live.changes import Change, Lines
-from jobs_flow_django.live.requests import REQUESTS, ExecuteAll, ExecuteTask, Ref, Request, Unwatch, Watch, parse
+from jobs_flow_django.live.errors import TooManyRequests
+from jobs_flow_django.live.parsing import REQUESTS, parse
+from jobs_flow_django.live.requests import ExecuteAll, ExecuteTask, Ref, Request, Unwatch, Watch
 
 __all__ = [
     "REQUESTS",
@@ -34,11 +36,14 @@ __all__ = [
     "event_messages",
     "execution_error",
     "hello",
+    "instance_snapshot",
     "instance_view",
     "mask",
     "mask_error",
     "parse",
     "snapshot_messages",
+    "task_details",
+    "task_logs",
 ]
 
 #: Goes up when a client written for the one before would misunderstand.
@@ -50,6 +55,10 @@ Message = dict[str, Any]
 
 #: What of an error everybody who may see the instance is told.
 _ERROR_KINDS = ("code", "type", "path")
+#: What of a task's view tells what it worked on. Updaters come with the change that replaces them.
+_PAYLOAD = frozenset({"body", "progressText", "updaters"})
+#: What those are told of errors who may not see messages.
+_MASKED = "It was asked for something that it could not do."
 
 
 def hello(time: int) -> Message:
@@ -64,7 +73,10 @@ def ack(ref: Ref, **fields: Json) -> Message:
 
 def app_error(error: JobsFlowError, *, ref: Ref = None, instance_id: str | None = None) -> Message:
     """To the caller: what is wrong. ``id`` where it concerns an instance."""
-    message: Message = {"type": "appError", "error": {"code": error.code, "message": error.message}}
+    problem: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, TooManyRequests):
+        problem["retryAfter"] = error.retry_after
+    message: Message = {"type": "appError", "error": problem}
     if instance_id is not None:
         message["id"] = instance_id
     if ref is not None:
@@ -82,6 +94,40 @@ def deleted_messages(instance_id: str, seq: int) -> Iterator[Message]:
     """To all watchers, the last of all: the instance and its records are gone, the watch is over."""
     yield {"type": "setWorkflowStatus", "id": instance_id, "status": "deleted", "seq": seq, "more": True}
     yield {"type": "workflowDeleted", "id": instance_id}
+
+
+def task_details(
+    instance_id: str,
+    path: str,
+    task: Mapping[str, Json],
+    attempts: Sequence[Mapping[str, Json]],
+    omitted: Sequence[str],
+    *,
+    ref: Ref = None,
+) -> Message:
+    """All of a task; ``omitted`` names what of it is too large for a message."""
+    message = {
+        "type": "taskDetails",
+        "id": instance_id,
+        "taskPath": path,
+        "task": dict(task),
+        "attempts": [dict(attempt) for attempt in attempts],
+        "omitted": list(omitted),
+    }
+    return message if ref is None else {**message, "ref": ref}
+
+
+def task_logs(instance_id: str, path: str, start: int, lines: Sequence[str], total: int, *, ref: Ref = None) -> Message:
+    """Lines of a task's log; the first has index ``start``, and the log has ``total``."""
+    message = {
+        "type": "taskLogs",
+        "id": instance_id,
+        "taskPath": path,
+        "from": start,
+        "lines": list(lines),
+        "total": total,
+    }
+    return message if ref is None else {**message, "ref": ref}
 
 
 def instance_view(instance: Instance) -> dict[str, Any]:
@@ -105,7 +151,7 @@ def mask(record: Mapping[str, Any]) -> dict[str, Any]:
 
     What a task says of itself, its error included, may hold what it worked on.
     """
-    return mask_error({field: value for field, value in record.items() if field not in ("body", "progressText")})
+    return mask_error({field: value for field, value in record.items() if field not in _PAYLOAD})
 
 
 def mask_error(view: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +159,11 @@ def mask_error(view: Mapping[str, Any]) -> dict[str, Any]:
     if not view.get("error"):
         return dict(view)
     return {**view, "error": {name: value for name, value in view["error"].items() if name in _ERROR_KINDS}}
+
+
+def mask_wire(error: Mapping[str, Any]) -> dict[str, Any]:
+    """An ``executionError`` for those: its message and fields may quote a path or an argument that somebody typed."""
+    return {"type": error.get("type", "EXECUTION_FAILED"), "payload": {"message": _MASKED}}
 
 
 def snapshot_messages(
@@ -132,13 +183,26 @@ def snapshot_messages(
     )
 
 
+def instance_snapshot(instance_id: str, snapshot: Snapshot, *, payload: bool) -> dict[str, Any]:
+    """All but logs in one object, for those who ask now and then."""
+    instance = snapshot.instance
+    view = {**instance_view(instance), "progress": instance.progress, "counts": dict(instance.counts)}
+    return {
+        "id": instance_id,
+        "seq": snapshot.seq,
+        **(view if payload else mask_error(view)),
+        "tasks": snapshot.tree,
+        "statuses": snapshot.tasks if payload else {path: mask(view) for path, view in snapshot.tasks.items()},
+    }
+
+
 def change_messages(instance_id: str, change: Change, *, payload: bool) -> Iterator[Message]:
     """What changed: statuses first and the instance's last, so that who sees ``done`` has seen all of it."""
     seq = change.seq
     messages = [
         *(_statuses(instance_id, change.tasks, seq, payload) if change.tasks else ()),
         *_logs(instance_id, change.logs, seq),
-        *(execution_error(instance_id, error, seq) for error in change.errors),
+        *(execution_error(instance_id, error if payload else mask_wire(error), seq) for error in change.errors),
     ]
     if change.instance is not None:
         view = change.instance if payload else mask_error(change.instance)

@@ -3,6 +3,9 @@
 Events arrive as they come; an event that does not follow the one before, or says that a new run began,
 sends the room to the storage: for the events between, or for a snapshot where there is no other way.
 While that goes on, events wait here.
+
+What the instance is like is kept, once for all watchers: newcomers are told that, and where it was compared with
+the storage just now, nothing is read for them.
 """
 
 from __future__ import annotations
@@ -15,23 +18,22 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from jobs_flow.errors import InstanceNotFound, JobsFlowError, StorageUnavailable
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import Event, Snapshot
-from jobs_flow_django.live.changes import Lines
+from jobs_flow.storages.records import EVENTS_KEPT, Event
 from jobs_flow_django.live.errors import InternalError
+from jobs_flow_django.live.journal import Journal
 from jobs_flow_django.live.logs import log_unexpected
-from jobs_flow_django.live.mailbox import Mailbox, Shot
+from jobs_flow_django.live.mailbox import Mailbox
 from jobs_flow_django.live.protocol import instance_view
+from jobs_flow_django.live.shots import read_logs, take_shot
+from jobs_flow_django.live.state import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Events that wait for a snapshot or a gap to be filled; beyond that they are read from the storage.
 BUFFERED = 500
-#: How many tasks' logs a snapshot comes with, the latest, and how many lines of each.
-LOGGED_TASKS = 50
-LOGGED_LINES = 100
-#: Attempts to read logs that do not move meanwhile.
-LOG_ATTEMPTS = 3
+#: Seconds for which what was compared with the storage is told to newcomers as it is.
+FRESH = 1.0
 #: Seconds between attempts to reach the storage.
 RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -53,18 +55,17 @@ class Room:
 
     def __init__(self, source: Source, instance_id: str) -> None:
         self.instance_id = instance_id
-        #: Number of the last event that was given to the members; 0 before the first snapshot.
-        self.seq = 0
         self._source = source
-        self._header: dict[str, Any] = {}
+        #: As of the last event that was given to the members; None before the first snapshot.
+        self._journal: Journal | None = None
+        #: When it was last known to be that of the storage, on the event loop's clock.
+        self._compared = float("-inf")
         self._members: set[Mailbox] = set()
         self._newcomers: list[Mailbox] = []
         self._waiting: deque[Event] = deque(maxlen=BUFFERED)
         #: Reasons to go to the storage: nothing is known, something may have been missed.
         self._stale = True
         self._doubtful = False
-        #: The latest event known to exist.
-        self._target = 0
         self._task: asyncio.Task[None] | None = None
 
     # -- members -----------------------------------------------------------------------------
@@ -72,11 +73,18 @@ class Room:
     def join(self, mailbox: Mailbox) -> None:
         """Start a mailbox from a snapshot and keep it fed."""
         self._newcomers.append(mailbox)
-        self._synchronise()
+        journal = self._journal
+        if self.busy or self._stale or self._doubtful or journal is None or journal.state.partial or mailbox.since:
+            self._synchronise()
+        elif self._is_fresh:
+            self._admit(journal)
+        else:
+            self.check()
 
     def leave(self, mailbox: Mailbox) -> bool:
         """Feed it no more; whether others are left."""
         self._members.discard(mailbox)
+        mailbox.leave()
         if mailbox in self._newcomers:
             self._newcomers.remove(mailbox)
         return bool(self._members or self._newcomers)
@@ -88,6 +96,11 @@ class Room:
             await asyncio.gather(self._task, return_exceptions=True)
 
     # -- events ------------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """Number of the last event that was given to the members; 0 before the first snapshot."""
+        return 0 if self._journal is None else self._journal.seq
 
     @property
     def busy(self) -> bool:
@@ -116,9 +129,10 @@ class Room:
 
     def _apply(self, event: Event) -> bool:
         """Hand an event to the members; False when it needs the storage first."""
-        if event.seq <= self.seq:
+        journal = self._journal
+        if journal is not None and event.seq <= journal.seq:
             return True
-        if event.seq > self.seq + 1:
+        if journal is None or event.seq > journal.seq + 1:
             return False
         if event.data.get("reset"):
             self._stale = True
@@ -126,11 +140,7 @@ class Room:
         if event.data.get("deleted"):
             self._end()
             return True
-        self.seq = event.seq
-        self._header |= event.data.get("instance", {})
-        header = dict(self._header)
-        for mailbox in self._members:
-            mailbox.feed(event, header)
+        journal.add(event)
         return True
 
     def _end(self) -> None:
@@ -140,9 +150,13 @@ class Room:
         self._members.clear()
         self._newcomers.clear()
         self._waiting.clear()
-        self._stale, self._doubtful = True, False
+        self._journal, self._stale, self._doubtful = None, True, False
 
     # -- at the storage ----------------------------------------------------------------------
+
+    @property
+    def _is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() - self._compared < FRESH
 
     def _synchronise(self) -> None:
         if not self.busy:
@@ -172,28 +186,40 @@ class Room:
             await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - rooms must not retry in step
 
     async def _catch_up(self) -> None:
-        if self._doubtful and not self._stale:
-            self._doubtful = False
-            header = await self._source.in_thread(self._source.storage.get_instance, self.instance_id)
-            if header is None or header.seq < self.seq:
-                self._stale = True
-            elif header.seq > self.seq:
-                await self._fill_gap()
-            else:
-                self._recover()
-        if self._stale or self._newcomers:
-            await self._take_snapshot()
+        if not self._stale and (self._doubtful or (self._newcomers and not self._is_fresh)):
+            await self._compare()
+        if self._stale:
+            await self._start_anew()
+        journal = self._journal
+        if journal is None:
+            return
+        if self._newcomers and not self._stale:
+            if journal.state.partial:
+                await self._complete_logs(journal.state)
+            await self._admit_all(journal)
         while self._waiting:
             event = self._waiting.popleft()
             if not self._apply(event):
                 self._waiting.appendleft(event)
                 break
-        if (self._waiting or self.seq < self._target) and not self._stale:
+        if self._waiting and not self._stale:
             await self._fill_gap()
+
+    async def _compare(self) -> None:
+        """Whether what is known is all there is; if not, make it so."""
+        self._doubtful = False
+        asked = asyncio.get_running_loop().time()
+        header = await self._source.in_thread(self._source.storage.get_instance, self.instance_id)
+        if header is None or header.seq < self.seq:
+            self._stale = True
+        elif header.seq > self.seq:
+            await self._fill_gap()
+        else:
+            self._recover()
+        self._compared = asked
 
     async def _fill_gap(self) -> None:
         """Apply the events after the last known one; a snapshot is due when they are no longer kept."""
-        self._target = 0
         events = await self._source.in_thread(self._source.storage.events, self.instance_id, self.seq)
         if not events:
             # Nothing after it, and yet an event or a header was: the records are not those of before.
@@ -206,90 +232,59 @@ class Room:
                 return
         self._recover()
 
-    async def _take_snapshot(self) -> None:
-        if self._stale:
-            self._waiting.clear()
-        newcomers = list(self._newcomers)
+    async def _start_anew(self) -> None:
+        """From a snapshot, all of them."""
+        self._waiting.clear()
+        asked = asyncio.get_running_loop().time()
         shot = await self._source.in_thread(take_shot, self._source.storage, self.instance_id)
         if shot is None:
             self._end()
             return
-        missed = {mailbox: await self._missed(mailbox, shot) for mailbox in newcomers if mailbox.since}
-        if self._stale or shot.seq < self.seq:
-            for mailbox in self._members:
-                mailbox.start(shot)
-            self.seq, self._header = shot.seq, instance_view(shot.snapshot.instance)
-            self._stale = False
-        self._target = shot.seq
-        for mailbox in newcomers:
-            if mailbox not in self._newcomers:
-                continue  # left meanwhile
-            known = missed.get(mailbox)
-            if known is None:
-                mailbox.start(shot)
-            else:
-                mailbox.resume(shot, known)
-            self._newcomers.remove(mailbox)
-            self._members.add(mailbox)
+        journal = self._journal = Journal(State(shot))
+        self._stale, self._compared = False, asked
+        for mailbox in self._members:
+            mailbox.start(journal)
 
-    async def _missed(self, mailbox: Mailbox, shot: Shot) -> list[Event] | None:
-        """What a client that comes back has not seen of a snapshot; None when it needs all of it."""
-        since = mailbox.since or 0
-        if since > shot.seq:
-            return None
-        events = await self._source.in_thread(self._source.storage.events, self.instance_id, since)
-        if events is None or any(event.data.get("reset") or event.data.get("deleted") for event in events):
-            return None
-        return [event for event in events if event.seq <= shot.seq]
+    async def _complete_logs(self, state: State) -> None:
+        """Read the logs that would not stand still when the snapshot was taken."""
+        counts = {path: state.tasks[path]["logCount"] for path in state.partial}
+        storage = self._source.storage
+        state.fill_logs(await self._source.in_thread(read_logs, storage, self.instance_id, counts, state.seq))
+
+    # -- newcomers ---------------------------------------------------------------------------
+
+    async def _admit_all(self, journal: Journal) -> None:
+        """Start the newcomers; those who come back with what they have missed, which is read once for all of them."""
+        # One that was away for too long must not keep the others from what they missed.
+        kept = range(max(1, journal.seq - EVENTS_KEPT), journal.seq + 1)
+        known = [mailbox.since for mailbox in self._newcomers if mailbox.since and mailbox.since in kept]
+        missed: list[Event] | None = []
+        if known and min(known) < journal.seq:
+            missed = await self._source.in_thread(self._source.storage.events, self.instance_id, min(known))
+        self._admit(journal, min(known, default=0), missed)
+
+    def _admit(self, journal: Journal, since: int = 0, missed: list[Event] | None = None) -> None:
+        newcomers, self._newcomers = self._newcomers, []
+        resumable = _resumable(since, journal.seq, missed)
+        for mailbox in newcomers:
+            self._members.add(mailbox)
+            if mailbox.since and resumable <= mailbox.since <= journal.seq:
+                mailbox.resume(journal, [e for e in missed or () if mailbox.since < e.seq <= journal.seq])
+            else:
+                mailbox.start(journal)
 
     def _recover(self) -> None:
-        header = dict(self._header)
-        for mailbox in self._members:
-            mailbox.recover(header)
+        if self._journal is not None:
+            header = instance_view(self._journal.state.instance)
+            for mailbox in self._members:
+                mailbox.recover(header)
 
 
-def take_shot(storage: Storage, instance_id: str) -> Shot | None:
-    """A snapshot with logs; blocks. None without such an instance.
-
-    Logs are not part of a snapshot: they are read after it, and again if they moved meanwhile. Those that
-    never stand still are left out; their next lines come as events, with the index of the first.
+def _resumable(since: int, seq: int, events: list[Event] | None) -> int:
+    """From where on clients can be told what they missed, of the ``events`` after ``since``: none follows that says
+    to start anew.
     """
-    shot, complete = _try_shot(storage, instance_id)
-    for _ in range(LOG_ATTEMPTS - 1):
-        if complete:
-            break
-        shot, complete = _try_shot(storage, instance_id)
-    return shot
-
-
-def _try_shot(storage: Storage, instance_id: str) -> tuple[Shot | None, bool]:
-    """A snapshot with the logs that did not move, and whether that is all of them."""
-    snapshot = storage.snapshot(instance_id)
-    if snapshot is None:
-        return None, True
-    paths = _logged_paths(snapshot)
-    if not paths:
-        return Shot(snapshot, {}), True
-    logs = storage.get_logs(instance_id, paths, last=LOGGED_LINES)
-    moved = _moved_logs(storage, instance_id, snapshot.seq)
-    still = [path for path in paths if moved is not None and path not in moved]
-    known = {path: Lines.of(snapshot.tasks[path]["logCount"] - len(logs[path]), logs[path]) for path in still}
-    return Shot(snapshot, known), len(still) == len(paths)
-
-
-def _logged_paths(snapshot: Snapshot) -> list[str]:
-    """Paths of the tasks with logs, in the order of the tree; where there are many, those that ran last."""
-    paths = [path for path, view in snapshot.tasks.items() if view.get("logCount")]
-    if len(paths) <= LOGGED_TASKS:
-        return paths
-    latest = sorted(paths, key=lambda path: snapshot.tasks[path].get("executionTime") or 0)[-LOGGED_TASKS:]
-    chosen = set(latest)
-    return [path for path in paths if path in chosen]
-
-
-def _moved_logs(storage: Storage, instance_id: str, since: int) -> set[str] | None:
-    """Paths whose logs changed after event ``since``; None when that is not known any more."""
-    events = storage.events(instance_id, since)
-    if events is None or any(event.data.get("reset") for event in events):
-        return None
-    return {path for event in events for path in event.data.get("logs", {})}
+    if events is None:
+        return seq
+    turns = [event.seq for event in events if event.seq <= seq and event.data.get("reset")]
+    return max(turns, default=since)

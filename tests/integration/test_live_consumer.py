@@ -16,11 +16,13 @@ from django.test import Client
 
 from jobs_flow import Task, workflow
 from jobs_flow.errors import StorageUnavailable
-from jobs_flow_django import jobs, setup_websocket
-from jobs_flow_django.live import consumers, protocol
+from jobs_flow_django import jobs
+from jobs_flow_django.conf import Settings
+from jobs_flow_django.live import consumers, protocol, sessions
 from jobs_flow_django.models import WorkflowInstance
 from tests.support.eventually import aeventually
 from tests.support.live import DrivenInstance, Watcher, WebSocketCommunicator
+from tests.support.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,37 +47,6 @@ def two_tasks(data: Any) -> list[Task]:
 def _sync_jobs(settings: Any) -> None:
     settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync"}
     called_with.clear()
-
-
-class Socket(WebSocketCommunicator):
-    """A client with a session of its own."""
-
-    def __init__(
-        self, session: str | None = None, *, origin: str = "http://localhost", path: str = "/ws/jobs-flow/"
-    ) -> None:
-        headers = [(b"origin", origin.encode())]
-        if session is not None:
-            headers.append((b"cookie", f"sessionid={session}".encode()))
-        super().__init__(setup_websocket(None), path, headers)
-
-    async def open(self) -> Socket:
-        assert await self.connect() == (True, None)
-        assert (await self.answer())["type"] == "hello"
-        return self
-
-    async def answers(self, *types: str) -> list[dict[str, Any]]:
-        """The next messages, which have these types."""
-        answers = [await self.answer() for _ in types]
-        assert [answer["type"] for answer in answers] == list(types)
-        return answers
-
-    async def answer_to(self, message: dict[str, Any]) -> dict[str, Any]:
-        """The ``ack`` or ``appError`` for a request, whatever comes before it."""
-        await self.ask(message | {"ref": "to this"})
-        while True:
-            answer = await self.answer()
-            if answer.get("ref") == "to this":
-                return answer
 
 
 User = Any
@@ -153,9 +124,9 @@ class TestConnecting:
         await socket.disconnect()
 
     @pytest.mark.parametrize("session", [None, "no-such-session"], ids=["no session", "unknown session"])
-    async def test_without_being_signed_in_is_refused(self, session: str | None) -> None:
-        socket = Socket(session)
-        await socket.connect()
+    async def test_without_being_signed_in_is_good_for_nothing(self, session: str | None) -> None:
+        socket = await Socket(session).open()
+        await socket.ask(watch("x"))
 
         assert (await socket.answer())["error"] == {"code": "NOT_AUTHENTICATED", "message": "You are not signed in."}
         assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
@@ -174,7 +145,8 @@ class TestConnecting:
     async def test_nothing_asked_of_a_refused_socket_is_done(self, two: str) -> None:
         socket = Socket()
         await socket.connect()
-        await socket.ask(run_all(two))
+        for _ in range(2):
+            await socket.ask(run_all(two))
         await socket.disconnect()
 
         assert called_with == []
@@ -197,8 +169,10 @@ class TestWatching:
 
         driven.log("#.a", "bye").end("#.a", {"x": 1})
         watcher = Watcher()
+        for message in (description, status, statuses, log):
+            watcher.receive(message)
         while watcher.status_of("#.a") != "ok":
-            watcher.receive(await socket.answer() | {"from": 0})
+            watcher.receive(await socket.answer())
         assert watcher.statuses["#.a"]["body"] == {"x": 1}
         assert watcher.status_of("#.b") == "queued"
 
@@ -250,7 +224,7 @@ class TestWatching:
     async def test_has_a_limit(
         self, owner: User, sign_in: SignIn, driven: DrivenInstance, two: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(consumers, "WATCH_LIMIT", 1)
+        monkeypatch.setattr(consumers, "get_settings", lambda: Settings(SOCKET_WATCHES=1))
         socket = await sign_in(owner)
         assert (await socket.answer_to(watch(driven.id)))["type"] == "ack"
         refused = await socket.answer_to(watch(two))
@@ -339,7 +313,8 @@ class TestPermissions:
     async def test_of_a_silent_socket_are_checked_now_and_then(
         self, owner: User, sign_in: SignIn, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(consumers, "RECHECK_INTERVAL", 0.05)
+        monkeypatch.setattr(sessions, "INTERVAL", 0.05)
+        monkeypatch.setattr(sessions, "TICK", 0.01)
         socket = await sign_in(owner)
         await socket.ask(watch(driven.id))
         await socket.answers(*SNAPSHOT)
@@ -358,14 +333,15 @@ class TestPermissions:
     ) -> None:
         asked, answer = asyncio.Event(), asyncio.Event()
 
-        async def visible(scope: Any, instance_ids: Any) -> dict[str, bool]:
-            allowed = dict.fromkeys(instance_ids, True)
+        async def review(questions: Any) -> list[dict[str, bool]]:
+            [question] = questions
             asked.set()
             await answer.wait()
-            return allowed
+            return [dict.fromkeys(question.instance_ids, True)]
 
-        monkeypatch.setattr(consumers, "RECHECK_INTERVAL", 0.01)
-        monkeypatch.setattr(consumers.access, "visible", visible)
+        monkeypatch.setattr(sessions, "INTERVAL", 0.01)
+        monkeypatch.setattr(sessions, "TICK", 0.01)
+        monkeypatch.setattr(sessions, "review", review)
         socket = await sign_in(owner)
         await asked.wait()
         await socket.ask(watch(driven.id))

@@ -20,6 +20,7 @@ from jobs_flow import Task
 from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
 from jobs_flow_django.models import WorkflowInstance
+from jobs_flow_django.tickets import make_ticket
 from tests.support.eventually import aeventually
 from tests.support.live import DrivenInstance, idle
 from tests.support.processes import WebServer
@@ -340,6 +341,52 @@ class TestLive:
         await toggle.click()
         await expect(wide.locator("li.task .name")).to_have_text(["month_33"])
 
+    async def test_of_a_very_wide_block_a_part_is_shown_and_another_on_demand(self, visit: Visit, make: Make) -> None:
+        tasks = [Task("wide", idle, subtasks=[Task(f"part_{number:03}", idle) for number in range(250)])]
+        driven = await sync_to_async(make)(tasks, name="Wide")
+        await asyncio.to_thread(lambda: driven.start().complete("#.wide", "#.wide.part_000", "#.wide.part_240"))
+        page = await visit(driven.id)
+        wide = page.locator("jobs-flow-progress li.task", has=page.get_by_role("button", name="wide")).last
+        rows = wide.locator("li.task .name")
+        await expect(wide.locator(".counts .numbers")).to_have_text("250 subtasks2 done248 queued")
+        await page.get_by_role("button", name="wide").click()
+        await expect(rows).to_have_count(100)
+        await expect(wide.locator(".range")).to_have_text("1–100 of 250")
+        await picture(page, "10-wide")
+
+        for shown in ("101–200 of 250", "151–250 of 250"):
+            await wide.get_by_role("button", name="Next").click()
+            await expect(wide.locator(".range")).to_have_text(shown)
+        await expect(rows.last).to_have_text("part_249")
+        await expect(wide.locator("li.task[data-status=ok] .name")).to_have_text(["part_240"])
+        await asyncio.to_thread(driven.complete, "#.wide.part_241", "#.wide.part_001")
+        await expect(wide.locator("li.task[data-status=ok] .name")).to_have_text(["part_240", "part_241"])
+        await expect(wide.locator(".counts .numbers")).to_have_text("250 subtasks4 done246 queued")
+        await expect(page.locator("jobs-flow-progress .summary .numbers")).to_have_text("5 of 251 tasks")
+
+        for shown in ("51–150 of 250", "1–100 of 250"):
+            await wide.get_by_role("button", name="Previous").click()
+            await expect(wide.locator(".range")).to_have_text(shown)
+        # There is no button for what is before the first.
+        await expect(wide.get_by_role("button", name="Next")).to_be_focused()
+        await expect(wide.locator("li.task[data-status=ok] .name")).to_have_text(["part_000", "part_001"])
+
+    async def test_the_part_that_is_shown_survives_a_lost_connection(self, visit: Visit, make: Make) -> None:
+        tasks = [Task("wide", idle, subtasks=[Task(f"part_{number:03}", idle) for number in range(250)])]
+        driven = await sync_to_async(make)(tasks)
+        await asyncio.to_thread(lambda: driven.start().complete("#.wide"))
+        page = await visit(driven.id)
+        await page.get_by_role("button", name="wide").click()
+        await page.get_by_role("button", name="Next").click()
+        await expect(page.locator("jobs-flow-progress .block .block .range")).to_have_text("101–200 of 250")
+        await page.evaluate("document.querySelector('jobs-flow-progress').client.reconnect()")
+        await asyncio.to_thread(driven.complete, "#.wide.part_150", "#.wide.part_001")
+
+        done = page.locator("jobs-flow-progress .block .block li.task[data-status=ok] .name")
+        await expect(done).to_have_text(["part_150"])
+        await expect(page.locator("jobs-flow-progress .block .block .range")).to_have_text("101–200 of 250")
+        await expect(page.locator("jobs-flow-progress .summary .numbers")).to_have_text("3 of 251 tasks")
+
     async def test_long_logs_are_shown_on_demand(self, visit: Visit, make: Make) -> None:
         driven = await sync_to_async(make)()
         lines = [f"line {number}" for number in range(150)]
@@ -472,6 +519,12 @@ class TestConnection:
         await picture(page, "9-missing")
 
 
+LOOK = """(state) => {
+    Object.defineProperty(document, "visibilityState", { get: () => state, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 class TestClient:
     async def test_asks_whether_the_connection_is_alive_when_the_page_is_looked_at_again(
         self, visit: Visit, make: Make
@@ -482,12 +535,31 @@ class TestClient:
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
         await page.goto(f"{page.url}&instance={driven.id}")
         await expect(page.locator("jobs-flow-progress .badge")).to_have_text("Not started")
-        seq = await page.evaluate("document.querySelector('jobs-flow-progress').state.seq")
         await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await aeventually(lambda: len(sent) == 2)
 
-        assert "since" not in sent[0]
-        assert f'"since":{seq}' in sent[1]
+        assert '"visible":true' in sent[1]
+        assert '"ref"' in sent[1]
+
+    async def test_of_a_hidden_page_is_sent_nothing_until_it_is_shown(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)()
+        page = await visit()
+        received: list[str] = []
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(str(frame))))
+        await page.goto(f"{page.url}&instance={driven.id}")
+        element = page.locator("jobs-flow-progress")
+        await expect(element.locator(".badge")).to_have_text("Not started")
+        await page.evaluate(LOOK, "hidden")
+        await aeventually(lambda: received[-1].startswith('{"type":"ack","ref":"look'))
+        known = len(received)
+        await asyncio.to_thread(lambda: driven.start().complete())
+        # An answer comes at once, and by then all that was before it would have come.
+        await page.evaluate("id => document.querySelector('jobs-flow-progress').client.getTask(id, '#.c')", driven.id)
+        assert ['"taskDetails"' in frame for frame in received[known:]] == [True]
+
+        await page.evaluate(LOOK, "visible")
+        await expect(element.locator(".badge")).to_have_text("Done")
+        await expect(element.locator("li[data-status=ok]")).to_have_count(3)
 
     async def test_executes_and_is_told_what_is_refused(self, visit: Visit, make: Make) -> None:
         driven = await sync_to_async(make)()
@@ -514,83 +586,100 @@ class TestClient:
             "JobsFlowClient",
             "JobsFlowError",
             "JobsFlowProgress",
+            "backoff",
+            "eventSource",
+            "eventSourceWith",
             "initialState",
             "reduce",
+            "webSocket",
             "words",
         ]
 
-
-UNAVAILABLE = {"type": "appError", "error": {"code": "STORAGE_UNAVAILABLE", "message": "no"}}
-
-REDUCE = """([messages]) => {
-    let state = Object.freeze(JobsFlow.initialState("i"));
-    for (const message of messages) state = Object.freeze(JobsFlow.reduce(state, { id: "i", seq: 1, ...message }));
-    return state;
-}"""
-
-
-def statuses(**records: str) -> dict[str, Any]:
-    return {
-        "type": "setTasksStatuses",
-        "statuses": {f"#.{name}": {"status": status} for name, status in records.items()},
-    }
-
-
-def lines(start: int, *texts: str) -> dict[str, Any]:
-    return {"type": "taskLog", "taskPath": "#.a", "from": start, "lines": list(texts)}
-
-
-#: What is told -> what of the state is then so.
-TABLE: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
-    "nothing is known": ([], {"progress": 0, "total": 0, "status": None}),
-    "there are no tasks": ([statuses()], {"progress": 0, "total": 0}),
-    "nothing has ended": ([statuses(a="inactive", b="queued")], {"progress": 0, "total": 2}),
-    "every end is an end": (
-        [statuses(a="ok", b="skipped", c="failed", d="cancelled", e="running")],
-        {"progress": 0.8, "counts": {"ok": 1, "skipped": 1, "failed": 1, "cancelled": 1, "running": 1}},
-    ),
-    "records are merged": ([statuses(a="running"), statuses(a="ok")], {"progress": 1, "counts": {"ok": 1}}),
-    "a description begins again": (
-        [statuses(a="ok"), lines(0, "a"), {"type": "workflowDescription", "tasks": []}],
-        {"statuses": {}, "progress": 0, "total": 0, "logs": {}},
-    ),
-    "lines are appended": (
-        [lines(0, "a", "b"), lines(2, "c")],
-        {"logs": {"#.a": {"from": 0, "lines": ["a", "b", "c"]}}},
-    ),
-    "lines may be known": (
-        [lines(3, "d", "e"), lines(4, "e", "f")],
-        {"logs": {"#.a": {"from": 3, "lines": ["d", "e", "f"]}}},
-    ),
-    "lines may be missing": ([lines(0, "a"), lines(5, "f")], {"logs": {"#.a": {"from": 5, "lines": ["f"]}}}),
-    "the instance failed": (
-        [{"type": "setWorkflowStatus", "status": "failed", "run": 2, "error": {"code": "X", "message": "no"}}],
-        {"status": "failed", "run": 2, "error": {"code": "X", "message": "no"}},
-    ),
-    "a request was refused": (
-        [{"type": "executionError", "error": {"type": "Y", "payload": {"message": "not now"}}}],
-        {"notice": {"code": "Y", "message": "not now"}, "status": None, "missing": False},
-    ),
-    "the storage is away": ([UNAVAILABLE], {"problem": UNAVAILABLE["error"], "missing": False}),
-    "the storage is back": (
-        [UNAVAILABLE, {"type": "setWorkflowStatus", "status": "working"}],
-        {"problem": None, "status": "working"},
-    ),
-    "there is no such instance": (
-        [{"type": "appError", "error": {"code": "INSTANCE_NOT_FOUND", "message": "no"}}],
-        {"missing": True},
-    ),
-    "it is about another instance": ([{"id": "another", **statuses(a="ok")}], {"total": 0}),
-    "it is of a later version": ([{"type": "somethingNew", "status": "x"}], {"status": None}),
-}
-
-
-class TestReducer:
-    async def test_gives_the_state(self, visit: Visit) -> None:
+    async def test_of_another_script_has_the_same_connection(self, visit: Visit) -> None:
         page = await visit()
-        given = {}
-        for name, (messages, expected) in TABLE.items():
-            state = await page.evaluate(REDUCE, [messages])
-            given[name] = {field: state[field] for field in expected}
+        same = (
+            "import('/jobs-flow-core.mjs').then((core) => core.JobsFlowClient.for() === JobsFlow.JobsFlowClient.for())"
+        )
 
-        assert given == {name: expected for name, (_, expected) in TABLE.items()}
+        assert await page.evaluate(same) is True
+
+
+class TestOverHttp:
+    """For places without sockets."""
+
+    async def test_a_run_is_seen_without_a_socket(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)()
+        page = await visit()
+        sockets: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        await page.goto(f"{page.url}&instance={driven.id}&transport=http&url=/jobs-flow/")
+        element = page.locator("jobs-flow-progress")
+        await expect(element.locator(".badge")).to_have_text("Not started")
+        await asyncio.to_thread(lambda: driven.start().claim("#.a").log("#.a", "one"))
+        await expect(element.locator(".log li")).to_have_text(["one"])
+        await asyncio.to_thread(lambda: driven.end("#.a", 1).complete("#.b", "#.c"))
+        await expect(element.locator(".badge")).to_have_text("Done")
+
+        assert sockets == []
+
+    async def test_lost_and_found_misses_nothing(
+        self, visit: Visit, make: Make, own_server: WebServer, start_process: Callable[..., Any]
+    ) -> None:
+        visit.server = own_server
+        visit.expected = ("ERR_",)
+        driven = await sync_to_async(make)()
+        page = await visit(driven.id, transport="http", url="/jobs-flow/")
+        element = page.locator("jobs-flow-progress")
+        await asyncio.to_thread(lambda: driven.start().complete("#.a").claim("#.b").log("#.b", "before"))
+        await expect(element.locator(".log li")).to_have_text(["before"])
+        await asyncio.to_thread(own_server.kill)
+        await expect(element.locator(".connection")).to_have_text("Reconnecting…")
+        await asyncio.to_thread(lambda: driven.log("#.b", "meanwhile").end("#.b", 1).complete("#.c"))
+        await asyncio.to_thread(lambda: start_process(own_server).wait_until_ready())
+
+        await expect(element.locator(".badge")).to_have_text("Done", timeout=20_000)
+        await expect(element.locator(".log li")).to_have_text(["before", "meanwhile"])
+
+    async def test_commands_are_requests(self, visit: Visit, make: Make) -> None:
+        visit.expected = ("status of 40",)
+        driven = await sync_to_async(make)()
+        page = await visit(driven.id, transport="http", url="/jobs-flow/")
+        await expect(page.locator("jobs-flow-progress .badge")).to_have_text("Not started")
+        ask = """async ([id, token]) => {
+            const transport = JobsFlow.eventSourceWith({ csrfToken: () => token });
+            const client = new JobsFlow.JobsFlowClient("/jobs-flow/", { transport });
+            const outcome = (promise) => promise.then((answer) => answer.type, ({ code }) => code);
+            return [await outcome(client.getTask(id, "#.a")), await outcome(client.execute(id, "#.a"))];
+        }"""
+        token = "a" * 32
+        await page.context.add_cookies([{"name": "csrftoken", "value": token, "url": visit.server.url}])
+
+        # Nobody registered this workflow in the server.
+        assert await page.evaluate(ask, [driven.id, token]) == ["taskDetails", "UNKNOWN_WORKFLOW"]
+        assert await page.evaluate(ask, [driven.id, "another"]) == ["CSRF_FAILED", "CSRF_FAILED"]
+
+    async def test_who_is_not_signed_in_is_told_so(self, visit: Visit, make: Make) -> None:
+        visit.expected = ("status of 401",)
+        driven = await sync_to_async(make)()
+        page = await visit(driven.id, signed_in=False, transport="http", url="/jobs-flow/")
+
+        await expect(page.locator("jobs-flow-progress .notice")).to_have_text("Sign in to see this progress.")
+
+    async def test_an_unknown_instance_is_said_to_be_missing(self, visit: Visit) -> None:
+        visit.expected = ("status of 404",)
+        page = await visit("nobody", transport="http", url="/jobs-flow/")
+
+        await expect(page.locator("jobs-flow-progress .notice")).to_have_text(
+            "There is no such workflow, or you may not see it."
+        )
+
+
+class TestTickets:
+    @pytest.mark.parametrize("transport", [{}, {"transport": "http", "url": "/jobs-flow/"}], ids=["socket", "HTTP"])
+    async def test_let_in_who_is_not_signed_in(self, visit: Visit, make: Make, transport: dict[str, str]) -> None:
+        driven = await sync_to_async(make)(name="Spring")
+        ticket = await sync_to_async(make_ticket)(driven.id)
+        page = await visit(driven.id, signed_in=False, ticket=ticket, **transport)
+        await expect(page.locator("jobs-flow-progress .badge")).to_have_text("Not started")
+        await asyncio.to_thread(lambda: driven.start().complete())
+        await expect(page.locator("jobs-flow-progress .badge")).to_have_text("Done")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 
 from jobs_flow.storages import MemoryStorage, create_storage
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import Event, Snapshot
+from jobs_flow.storages.records import Event, Outcome, Snapshot
 from jobs_flow_django.live import relay as relay_module
 from jobs_flow_django.live import room as room_module
+from jobs_flow_django.live.journal import KEPT
 from jobs_flow_django.live.mailbox import Mailbox
 from jobs_flow_django.live.relay import get_relay
 from tests.support.eventually import aeventually
@@ -62,6 +64,11 @@ def faulty() -> FaultyStorage:
     return FaultyStorage()
 
 
+def taken(mailbox: Mailbox) -> list[dict[str, Any]]:
+    """What waits in it."""
+    return [json.loads(frame) for frame in mailbox.take()]
+
+
 class Sockets:
     """What consumers do with mailboxes, as fast as they are filled, unless told to be slow."""
 
@@ -78,7 +85,7 @@ class Sockets:
         return mailbox, watcher
 
     def read(self, mailbox: Mailbox) -> None:
-        for message in mailbox.take():
+        for message in taken(mailbox):
             self.open[mailbox].receive(message)
 
     async def close(self, storage: Storage, mailbox: Mailbox) -> None:
@@ -160,6 +167,19 @@ class TestWatching:
         assert watcher.logs == {}
         assert watcher.instance["run"] == 2
 
+    async def test_a_result_too_large_to_be_shown_is_not_told_as_null(self, storage: Storage, sockets: Sockets) -> None:
+        driven = DrivenInstance(storage, ["a"]).create()
+        _, watcher = sockets.watch(storage, driven.id)
+        await aeventually(lambda: watcher.seq)
+        await asyncio.to_thread(lambda: driven.start().claim("#.a"))
+        await aeventually(lambda: watcher.status_of("#.a") == "running")
+        await asyncio.to_thread(driven.end, "#.a", "x" * 10_000)
+        await aeventually(lambda: watcher.status == "done")
+        snapshot = storage.snapshot(driven.id)
+        assert snapshot is not None
+        assert watcher.statuses == snapshot.tasks
+        assert "body" not in watcher.statuses["#.a"]
+
     async def test_errors_reach_every_watcher(self, storage: Storage, sockets: Sockets) -> None:
         driven = DrivenInstance(storage).create()
         watchers = [sockets.watch(storage, driven.id)[1] for _ in range(3)]
@@ -237,7 +257,7 @@ class TestWatching:
         messages: list[dict[str, Any]] = []
 
         def read() -> bool:
-            messages.extend(mailbox.take())
+            messages.extend(taken(mailbox))
             return bool(messages)
 
         await aeventually(read)
@@ -356,6 +376,103 @@ class TestGaps:
         assert early.knowledge == late.knowledge
 
 
+class TestNewcomers:
+    async def test_that_come_at_once_share_one_snapshot(self, faulty: FaultyStorage, sockets: Sockets) -> None:
+        driven = DrivenInstance(faulty).create().start().complete("#.a")
+        watchers = [sockets.watch(faulty, driven.id)[1] for _ in range(100)]
+        await aeventually(lambda: all(watcher.seq for watcher in watchers))
+
+        assert faulty.calls == ["snapshot"]
+
+    async def test_are_told_what_the_others_know_without_asking_the_storage(
+        self, faulty: FaultyStorage, sockets: Sockets
+    ) -> None:
+        driven = DrivenInstance(faulty).create().start()
+        _, early = sockets.watch(faulty, driven.id)
+        await aeventually(lambda: early.seq)
+        await asyncio.to_thread(driven.complete)
+        await aeventually(lambda: early.status == "done")
+        late = [sockets.watch(faulty, driven.id)[1] for _ in range(20)]
+        await aeventually(lambda: all(watcher.seq for watcher in late))
+
+        assert faulty.calls == ["snapshot"]
+        assert all(watcher.knowledge == early.knowledge for watcher in late)
+
+    async def test_are_not_told_what_is_over_where_the_room_missed_it(
+        self, faulty: FaultyStorage, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room_module, "FRESH", 0.0)
+        driven = DrivenInstance(faulty).create().start()
+        _, early = sockets.watch(faulty, driven.id)
+        await aeventually(lambda: early.seq)
+        faulty.lose = lambda seq: True
+        await asyncio.to_thread(driven.complete)
+        _, late = sockets.watch(faulty, driven.id)
+        await aeventually(lambda: late.seq)
+
+        assert (late.status, early.status) == ("done", "done")
+        assert faulty.calls == ["snapshot", "events"]
+
+    async def test_that_come_back_at_once_ask_once_for_what_they_missed(
+        self, faulty: FaultyStorage, sockets: Sockets
+    ) -> None:
+        driven = DrivenInstance(faulty).create().start().complete()
+        header = faulty.get_instance(driven.id)
+        assert header is not None
+        known = [header.seq - number % 4 for number in range(100)]
+        watchers = [sockets.watch(faulty, driven.id, since=since, ref=1)[1] for since in known]
+        await aeventually(lambda: all("ack" in watcher.types for watcher in watchers))
+
+        assert faulty.calls == ["snapshot", "events"]
+        assert all("workflowDescription" not in watcher.types for watcher in watchers)
+
+    async def test_one_that_was_away_for_long_does_not_cost_the_others_what_they_missed(
+        self, faulty: FaultyStorage, sockets: Sockets
+    ) -> None:
+        driven = DrivenInstance(faulty).create().start().complete("#.a", "#.b")
+        header = faulty.get_instance(driven.id)
+        assert header is not None
+        _, old = sockets.watch(faulty, driven.id, since=1)
+        _, recent = sockets.watch(faulty, driven.id, since=header.seq - 1, ref=1)
+        await aeventually(lambda: old.seq and recent.seq)
+
+        assert "workflowDescription" in old.types
+        assert recent.types == ["setTasksStatuses", "setWorkflowStatus", "ack"]
+
+
+class TestTasksThatRunAgain:
+    """What a task shows is of its present attempt, or of its last."""
+
+    STALE = ("body", "bodySize", "error", "finishedAt", "duration", "progress", "progressText")
+
+    def stale(self, watcher: Watcher) -> dict[str, Any]:
+        view = watcher.statuses["#.a"]
+        return {name: view[name] for name in self.STALE if view.get(name) is not None}
+
+    @pytest.mark.parametrize("how", ["again", "after a failure", "after its worker was lost"])
+    async def test_show_nothing_of_what_was_before(self, storage: Storage, sockets: Sockets, how: str) -> None:
+        driven = DrivenInstance(storage).create().start().claim("#.a").progress("#.a", 0.5, "half")
+        _, early = sockets.watch(storage, driven.id)
+        await aeventually(lambda: early.status_of("#.a") == "running")
+        error = {"code": "EXECUTION_FAILED", "message": "no"}
+        token = driven._tokens["#.a"]
+        if how == "again":
+            await asyncio.to_thread(lambda: driven.end("#.a", status="failed", error=error).start())
+        elif how == "after a failure":
+            outcome = Outcome("failed", error=error)
+            await asyncio.to_thread(storage.retry, driven.id, "#.a", driven.run, token=token, outcome=outcome, delay=0)
+        else:
+            await asyncio.to_thread(storage.lose, driven.id, "#.a", driven.run, token=token, max_losses=3, error=error)
+        await aeventually(lambda: early.status_of("#.a") == "queued")
+        _, late = sockets.watch(storage, driven.id)
+        await aeventually(lambda: late.seq)
+        assert [self.stale(watcher) for watcher in (early, late)] == [{}, {}]
+
+        await asyncio.to_thread(driven.claim, "#.a")
+        await aeventually(lambda: early.status_of("#.a") == late.status_of("#.a") == "running")
+        assert [self.stale(watcher) for watcher in (early, late)] == [{}, {}]
+
+
 class TestSlowReaders:
     async def test_get_one_merged_change_with_the_final_state(self, storage: Storage, sockets: Sockets) -> None:
         driven = DrivenInstance(storage).create().start()
@@ -375,7 +492,7 @@ class TestSlowReaders:
         await asyncio.to_thread(work)
         await aeventually(lambda: fast.status == "done")
         before = len(slow_watcher.messages)
-        statuses, log, status = slow.take()
+        statuses, log, status = taken(slow)
 
         assert before == 3
         assert statuses["statuses"].keys() == set(driven.paths)
@@ -393,7 +510,7 @@ class TestSlowReaders:
             await asyncio.to_thread(driven.start)
             await aeventually(lambda run=run: fast.instance.get("run") == run + 1)
         watcher = Watcher()
-        for message in slow.take():
+        for message in taken(slow):
             watcher.receive(message)
 
         assert watcher.types.count("workflowDescription") == 1
@@ -404,6 +521,8 @@ class TestSlowReaders:
         slow, _ = sockets.watch(faulty, driven.id, slow=True)
         _, fast = sockets.watch(faulty, driven.id)
         await aeventually(lambda: fast.seq)
+        journal = slow._journal
+        assert journal is not None
 
         async def noise(count: int) -> int:
             for number in range(count):
@@ -411,9 +530,11 @@ class TestSlowReaders:
                 faulty.add_event(driven.id, {"error": {"type": "X", "payload": {"number": number}}})
             header = faulty.get_instance(driven.id)
             assert header is not None
-            await aeventually(lambda: slow._change.seq == header.seq)
-            lines = slow._change.logs["#.a"]
-            return sum(map(sys.getsizeof, lines.lines)) + sum(map(sys.getsizeof, slow._change.errors))
+            await aeventually(lambda: journal.seq == header.seq)
+            waiting = slow.backlog
+            assert waiting is not None
+            assert len(journal._posts) < 2 * KEPT
+            return sum(map(sys.getsizeof, waiting.logs["#.a"].lines)) + sum(map(sys.getsizeof, waiting.errors))
 
         assert await noise(1000) == await noise(1000)
 

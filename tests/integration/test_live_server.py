@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
+from jobs_flow_django.live.relay import THREADS
 from jobs_flow_django.models import WorkflowInstance
 from tests.support.eventually import aeventually
 from tests.support.live import DrivenInstance, Watcher
@@ -73,8 +76,8 @@ async def enter(user: Any) -> AsyncIterator[Enter]:
         return Guest(socket)
 
     yield open_socket
-    for socket in sockets:
-        await socket.close()
+    for each in sockets:
+        await each.close()
 
 
 @pytest.fixture
@@ -101,6 +104,56 @@ StartWeb = Callable[..., WebServer]
 def _subscriptions(storage: Storage) -> int:
     """How many connections listen to instances of a storage."""
     return sum(int(client["sub"]) > 0 for client in storage._client.client_list())  # type: ignore[attr-defined]
+
+
+def _connections(storage: Storage) -> list[dict[str, str]]:
+    """All connections to the server of a storage."""
+    found: list[dict[str, str]] = storage._client.client_list()  # type: ignore[attr-defined]
+    return found
+
+
+def _session_of(user: Any) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies["sessionid"].value
+
+
+class Stalled:
+    """A client that asks to watch and does not read: its socket has room for little, and nobody empties it."""
+
+    def __init__(self, server: WebServer, session: str, instance_id: str) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.settimeout(20)
+        self._socket.connect(("127.0.0.1", server.port))
+        lines = (
+            "GET /ws/jobs-flow/ HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            f"Origin: {server.url}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: c3RhbGxlZCBzdGFsbGVkIQ==",
+            "Sec-WebSocket-Version: 13",
+            f"Cookie: sessionid={session}",
+        )
+        self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self._stream = self._socket.makefile("rb", buffering=0)
+        while self._stream.readline() != b"\r\n":
+            pass
+        request = json.dumps({"type": "watchWorkflowInstance", "workflowId": instance_id}).encode()
+        self._socket.sendall(bytes((0x81, 0x80 | len(request), 0, 0, 0, 0)) + request)
+
+    def read_to_the_end(self) -> tuple[Watcher, int]:
+        """What it is told in the end, and how much that was in all."""
+        watcher, size = Watcher(), 0
+        with self._socket, io.BufferedReader(self._stream) as stream:
+            while watcher.status != "done" or watcher.messages[-1].get("more"):
+                length = stream.read(2)[1]
+                if length > 125:
+                    length = int.from_bytes(stream.read(2 if length == 126 else 8))
+                size += length
+                watcher.receive(json.loads(stream.read(length)))
+        return watcher, size
 
 
 class TestTwoClients:
@@ -138,10 +191,34 @@ class TestTwoClients:
         assert guests[0].watcher.knowledge == guests[1].watcher.knowledge
 
 
+class TestManySockets:
+    async def test_of_one_process_share_one_subscription_and_its_connections(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = [await sync_to_async(make)(storage, "a") for _ in range(20)]
+        guests = [await enter(server) for _ in range(50)]
+        before = len(_connections(storage))
+        for number, guest in enumerate(guests):
+            await guest.watch(driven[number % len(driven)].id)
+            await guest.receive_until(lambda watcher: bool(watcher.statuses))
+        connections = _connections(storage)
+        # Each instance has a channel, and the subscription one that carries nothing.
+        assert [int(each["sub"]) for each in connections if int(each["sub"]) >= len(driven)] == [len(driven) + 1]
+        assert len(connections) - before <= 1 + THREADS
+
+        await asyncio.to_thread(lambda: [each.start().complete() for each in driven])
+        for guest in guests:
+            await guest.receive_until(lambda watcher: watcher.status == "done")
+        assert len(_connections(storage)) - before <= 1 + THREADS + 1  # that of the test
+
+
 class TestTheDoor:
     async def test_is_closed_to_the_anonymous(self, start_web: StartWeb, enter: Enter) -> None:
         guest = await enter(await asyncio.to_thread(start_web, SITE), signed_in=False)
+        await guest.watch("x")
 
+        assert (await guest.receive())["type"] == "hello"
         assert (await guest.receive())["error"]["code"] == "NOT_AUTHENTICATED"
         with pytest.raises(ConnectionClosed) as closed:
             await guest.receive()
@@ -163,22 +240,22 @@ class TestTrouble:
         valkey = start_valkey(config={"appendonly": "yes", "appendfsync": "always"})
         server = await asyncio.to_thread(start_web, SITE, env={"JOBS_FLOW_STORAGE_URL": valkey.url})
         storage = create_storage(valkey.url)
-        driven = await sync_to_async(make)(storage)
+        driven, other = [await sync_to_async(make)(storage) for _ in range(2)]
         guest = await enter(server)
         await guest.watch(driven.id)
         await guest.receive_until(lambda watcher: bool(watcher.statuses))
 
         await asyncio.to_thread(valkey.kill)
         late = await enter(server)
-        await late.watch(driven.id)
+        await late.watch(other.id)
         assert (await late.receive())["type"] == "hello"
         assert (await late.receive())["error"]["code"] == "STORAGE_UNAVAILABLE"
         await asyncio.to_thread(valkey.start)
-        await asyncio.to_thread(lambda: driven.start().complete())
+        await asyncio.to_thread(lambda: [each.start().complete() for each in (driven, other)])
 
         for each in (guest, late):
             await each.receive_until(lambda watcher: watcher.status == "done")
-        assert guest.watcher.knowledge == late.watcher.knowledge
+            assert {record["status"] for record in each.watcher.statuses.values()} == {"ok"}
         storage.close()
 
     async def test_a_client_that_does_not_read_costs_no_memory_and_gets_the_end(
@@ -224,6 +301,35 @@ class TestTrouble:
         assert {record["status"] for record in slow.watcher.statuses.values()} == {"ok"}
         assert slow_bytes < quick_bytes / 2
         assert grown < 32 * 1024 * 1024
+
+    async def test_a_client_that_is_stalled_gets_merged_states_and_the_end(
+        self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter, user: Any
+    ) -> None:
+        server = await asyncio.to_thread(start_web, SITE)
+        driven = await sync_to_async(make)(storage, *(f"t{number}" for number in range(200)))
+        driven.start()
+        quick = await enter(server)
+        await quick.watch(driven.id)
+        await quick.receive_until(lambda watcher: bool(watcher.statuses))
+        stalled = Stalled(server, await sync_to_async(_session_of)(user), driven.id)
+        # More than the system keeps for a connection on both of its sides.
+        text = "x" * 20_000
+
+        def work() -> None:
+            for path in driven.paths:
+                driven.claim(path)
+                for share in (0.2, 0.4, 0.6, 0.8):
+                    driven.progress(path, share, text)
+                driven.end(path, "the result")
+
+        await asyncio.to_thread(work)
+        await quick.receive_until(lambda watcher: watcher.status == "done")
+        watcher, size = await asyncio.to_thread(stalled.read_to_the_end)
+
+        assert {record["status"] for record in watcher.statuses.values()} == {"ok"}
+        assert watcher.statuses == quick.watcher.statuses
+        assert size < 200 * 4 * len(text) / 1.5
+        assert len(watcher.messages) < len(quick.watcher.messages) / 1.5
 
     async def test_clients_that_vanish_leave_nothing_behind(
         self, start_web: StartWeb, storage: Storage, make: Make, enter: Enter

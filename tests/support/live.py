@@ -14,6 +14,8 @@ from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import NewInstance, Outcome
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.selection import select_all
+from jobs_flow_django.live.changes import merged
+from tests.support.schema import check_message
 
 #: What tells an instance's state; the rest is about the connection.
 STATE_MESSAGES = frozenset({"workflowDescription", "setWorkflowStatus", "setTasksStatuses", "taskLog"})
@@ -103,6 +105,12 @@ class DrivenInstance:
         assert done.recorded
         return self
 
+    def retry(self, path: str, outcome: Outcome) -> DrivenInstance:
+        """Give up the attempt at a claimed task; it is queued again at once."""
+        token = self._tokens[path]
+        assert self.storage.retry(self.id, path, self.run, token=token, outcome=outcome, delay=0).recorded
+        return self
+
     def complete(self, *paths: str) -> DrivenInstance:
         """Claim and end tasks, all of them when none are given."""
         for path in paths or self.paths:
@@ -140,6 +148,7 @@ class Watcher:
         return {"tree": self.tree, "instance": instance, "statuses": self.statuses, "logs": self.logs}
 
     def receive(self, message: Mapping[str, Any]) -> None:
+        check_message(message)
         self.messages.append(dict(message))
         match message["type"]:
             case "workflowDescription":
@@ -148,7 +157,7 @@ class Watcher:
                 self.instance |= {name: message[name] for name in message.keys() - {"type", "id", "seq", "more"}}
             case "setTasksStatuses":
                 for path, record in message["statuses"].items():
-                    self.statuses[path] = self.statuses.get(path, {}) | record
+                    self.statuses[path] = merged(self.statuses.get(path, {}), record)
             case "taskLog":
                 lines = self.logs.setdefault(message["taskPath"], [])
                 assert message["from"] <= len(lines), "log lines are missing"
@@ -158,6 +167,59 @@ class Watcher:
         if "seq" in message and not message.get("more"):
             assert message["seq"] >= self.seq, "the sequence went back"
             self.seq = message["seq"]
+
+
+class FoldedWatcher(Watcher):
+    """What a client knows that watches with ``fold``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, int] = {}
+        self.blocks: dict[str, dict[str, int]] = {}
+        #: Start and length of what is folded, by path of the block.
+        self.windows: dict[str, tuple[int, int]] = {}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The tasks of the tree as it has them, by path."""
+        return {path: self.statuses.get(path) for path, _ in _nodes(self.tree)}
+
+    @property
+    def folded(self) -> dict[str, dict[str, int]]:
+        """Counts of the folded blocks of the tree."""
+        paths = [path for path, node in _nodes(self.tree) if "total" in node]
+        return {path: self.blocks[path] for path in (*paths, *(["#"] if "#" in self.windows else []))}
+
+    def receive(self, message: Mapping[str, Any]) -> None:
+        super().receive(message)
+        match message["type"]:
+            case "workflowDescription":
+                self.windows = {"#": (message["from"], message["total"])} if "total" in message else {}
+                self.blocks = {}
+            case "setTasksStatuses":
+                self.counts = message.get("counts", self.counts)
+                self.blocks |= message.get("blocks", {})
+            case "workflowBlock":
+                self._show(message)
+
+    def _show(self, message: Mapping[str, Any]) -> None:
+        for path, record in message["statuses"].items():
+            self.statuses[path] = merged(self.statuses.get(path, {}), record)
+        window = {"from": message["from"]} if message["total"] > len(message["tasks"]) else {}
+        if message["taskPath"] == "#":
+            self.tree = message["tasks"]
+            self.windows = {"#": (message["from"], message["total"])} if window else {}
+        for path, node in _nodes(self.tree):
+            if path == message["taskPath"]:
+                node["children"] = message["tasks"]
+                node.update(window)
+
+
+def _nodes(tree: Sequence[Any]) -> list[tuple[str, Any]]:
+    found = []
+    for node in tree:
+        found += [(node["path"], node), *_nodes(node["children"])]
+    return found
 
 
 class WebSocketCommunicator(ApplicationCommunicator):
@@ -193,6 +255,7 @@ class WebSocketCommunicator(ApplicationCommunicator):
         output = await self.receive_output(timeout=5)
         assert output["type"] == "websocket.send", output
         answer: dict[str, Any] = json.loads(output["text"])
+        check_message(answer)
         return answer
 
     async def disconnect(self) -> None:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from scripts.environment import ROOT
 
 #: What is not Python and has to come along: a package without it imports well and fails later.
-DATA = ("py.typed", "*.lua", "templates/**/*", "static/**/*")
+DATA = ("py.typed", "*.lua", "templates/**/*", "static/**/*", "*.schema.json")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ class TestContents:
     def test_says_that_it_is_typed(self, names: set[str], package: str) -> None:
         assert f"{package}/py.typed" in names
 
-    @pytest.mark.parametrize("suffix", [".lua", ".html", ".js"])
+    @pytest.mark.parametrize("suffix", [".lua", ".html", ".js", ".mjs", ".schema.json"])
     def test_there_is_data_to_hold(self, names: set[str], suffix: str) -> None:
         assert any(name.endswith(suffix) for name in names)
 

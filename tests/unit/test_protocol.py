@@ -215,6 +215,12 @@ class TestAnswers:
         assert "secret" not in json.dumps(told)
         assert told[-1]["error"] == {"code": "EXECUTION_FAILED", "type": "ValueError", "path": "#.a"}
 
+    def test_without_view_payload_replaced_updaters_are_left_out(self) -> None:
+        event = Event(4, {"run": 1, "tasks": {"#.a": {"updaters": [{"name": {"$set": "secret"}}]}}})
+
+        assert "secret" in json.dumps([*protocol.event_messages("i1", event, payload=True)])
+        assert "secret" not in json.dumps([*protocol.event_messages("i1", event, payload=False)])
+
     def test_large_records_are_sent_in_several_messages(self) -> None:
         view = {"status": "ok", "body": "x" * 4000, "bodySize": 4002, "logCount": 0}
         tasks = {f"#.t{number}": view for number in range(300)}

@@ -1,0 +1,128 @@
+"""The three views: requests, the snapshot of an instance, its events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import RequestDataTooBig
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http.request import UnreadablePostError
+
+from jobs_flow.errors import JobsFlowError
+from jobs_flow_django import jobs
+from jobs_flow_django.api import sse
+from jobs_flow_django.api.answers import NeedsAsgi, NeedsConnection, WrongContentType, answer, problem
+from jobs_flow_django.api.doors import check_csrf, door, scope_of
+from jobs_flow_django.conf import get_settings
+from jobs_flow_django.live import access, commands, protocol
+from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, ProtocolError
+from jobs_flow_django.live.limits import allowance_of
+from jobs_flow_django.live.parsing import parse
+from jobs_flow_django.live.requests import Request, SetVisibility, SetWindow, Unwatch, Watch
+
+
+@door("POST")
+async def requests(request: HttpRequest) -> HttpResponseBase:
+    """One request of the protocol, one answer."""
+    scope = await scope_of(request)
+    if request.content_type != "application/json":
+        raise WrongContentType()
+    if not access.is_anonymous(scope):
+        await check_csrf(request)
+    allowance = allowance_of(scope)
+    allowance.take_request()
+    asked: Request | None = None
+    try:
+        asked = parse(_text(request), get_settings().SOCKET_MESSAGE_BYTES)
+        if isinstance(asked, Watch | Unwatch | SetWindow | SetVisibility):
+            raise NeedsConnection()
+        allowance.take_start(asked)
+        return answer(await commands.perform(asked, scope))
+    except ProtocolError as error:
+        return problem(error, ref=error.ref)
+    except JobsFlowError as error:
+        if asked is None:
+            raise
+        return problem(error, ref=asked.ref, instance_id=asked.workflow_id)
+
+
+def _text(request: HttpRequest) -> str:
+    limit = get_settings().SOCKET_MESSAGE_BYTES
+    try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+            raise MessageTooLarge(limit=limit)
+        return request.body.decode()
+    except RequestDataTooBig:
+        raise MessageTooLarge(limit=limit) from None
+    except UnicodeDecodeError:
+        raise MalformedMessage(reason="it is not UTF-8") from None
+    except (ValueError, UnreadablePostError):
+        raise MalformedMessage(reason="it could not be read") from None
+
+
+@door("GET")
+async def instance(request: HttpRequest, instance_id: str) -> HttpResponseBase:
+    """An instance as of now: its header, its tree, its tasks."""
+    scope = await scope_of(request)
+    allowance_of(scope, instance_id).take_request()
+    asked = _watch_of(request, instance_id)
+    payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
+    return await _snapshot(asked.workflow_id, payload=payload)
+
+
+def _snapshot_answer(instance_id: str, *, payload: bool) -> HttpResponseBase:
+    return answer(protocol.instance_snapshot(instance_id, jobs.snapshot(instance_id), payload=payload))
+
+
+#: In a thread, encoding included: an instance may have many tasks.
+_snapshot = sync_to_async(_snapshot_answer, thread_sensitive=False)
+
+
+@door("GET")
+async def events(request: HttpRequest, instance_id: str) -> HttpResponseBase:
+    """What becomes of an instance, as server-sent events."""
+    if not isinstance(request, ASGIRequest):
+        raise NeedsAsgi()
+    scope = await scope_of(request)
+    allowance_of(scope, instance_id).take_request()
+    asked = _watch_of(request, instance_id)
+    payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
+    await sse.release_connections()
+    content = await sse.begun(sse.stream(scope, asked, payload=payload))
+    return StreamingHttpResponse(content, content_type="text/event-stream", headers=sse.HEADERS)
+
+
+def _watch_of(request: HttpRequest, instance_id: str) -> Watch:
+    """The query of a request as the watch that it stands for; raises ``ProtocolError``."""
+    data: dict[str, Any] = {"type": "watchWorkflowInstance", "workflowId": instance_id}
+    query = request.GET
+    for name in ("since", "fold"):
+        if query.get(name):
+            data[name] = _number(name, query[name])
+    if query.get("ticket"):
+        data["ticket"] = query["ticket"]
+    if "logs" in query:
+        data["logs"] = _logs(query)
+    last = request.headers.get("Last-Event-ID", "")
+    if last.isascii() and last.isdigit():
+        # The address says where the page began; this, where it is.
+        data["since"] = _number("Last-Event-ID", last)
+    watch = parse(json.dumps(data))
+    assert isinstance(watch, Watch)
+    return watch
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise MalformedMessage(reason=f"{name} is not a number")
+    return int(text)
+
+
+def _logs(query: QueryDict) -> bool | list[str]:
+    """``logs=0`` for none, ``logs=1`` for all, ``logs=#.a&logs=#.b`` for those of some tasks."""
+    given = query.getlist("logs")
+    flags = {"0": False, "false": False, "1": True, "true": True, "": True}
+    return flags[given[0]] if len(given) == 1 and given[0] in flags else given

@@ -1,0 +1,222 @@
+"""How changes reach the sockets of a process: read from one journal, and sent in rounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobs_flow.storages.records import Event, Instance, Snapshot
+from jobs_flow_django.live.changes import Change
+from jobs_flow_django.live.folding import Fold
+from jobs_flow_django.live.journal import KEPT, Journal, Reader
+from jobs_flow_django.live.rounds import LONGEST, SHORTEST, Rounds
+from jobs_flow_django.live.state import Shot, State
+from jobs_flow_django.live.telling import Audience, Frame
+
+
+def journal(tasks: int = 3) -> Journal:
+    nodes = [{"name": f"t{n}", "path": f"#.t{n}", "children": []} for n in range(tasks)]
+    views: dict[str, dict[str, Any]] = {f"#.t{n}": {"status": "queued"} for n in range(tasks)}
+    times = {"created_at": 1, "updated_at": 1, "started_at": 1, "finished_at": None}
+    texts = {"id": "i1", "workflow": "w", "fingerprint": "f", "realm": "", "name": "", "status": "working"}
+    instance = Instance(
+        **texts,  # type: ignore[arg-type]
+        **times,  # type: ignore[arg-type]
+        data={},
+        base_context={},
+        ephemeral=False,
+        run=1,
+        revision=1,
+        error=None,
+        counts={},
+        seq=1,
+    )
+    return Journal(State(Shot(Snapshot(instance, nodes, views), {})))
+
+
+class Counted(Reader):
+    """A reader that is slow, and counts how often it was told to read."""
+
+    def __init__(self, journal: Journal, **audience: Any) -> None:
+        self.audience = Audience(**audience)
+        self.noticed = 0
+        journal.join(self)
+
+    def notice(self) -> None:
+        self.noticed += 1
+
+
+def happen(journal: Journal, count: int, path: str = "#.t0") -> None:
+    for _ in range(count):
+        number = journal.seq + 1
+        journal.add(Event(number, {"tasks": {path: {"progress": number / 1e6}}}))
+
+
+class TestJournal:
+    def test_tells_who_has_not_read_once(self) -> None:
+        kept = journal()
+        reader = Counted(kept)
+        happen(kept, 5)
+        assert reader.noticed == 1
+
+        kept.take(reader)
+        happen(kept, 5)
+        assert reader.noticed == 2
+
+    def test_gives_what_happened_as_one_change_and_nothing_twice(self) -> None:
+        kept = journal()
+        reader = Counted(kept)
+        happen(kept, 5)
+        [frame] = kept.take(reader)
+
+        assert json.loads(frame)["statuses"] == {"#.t0": {"progress": 6e-06}}
+        assert frame.seq == 6
+        assert kept.take(reader) == ()
+
+    def test_keeps_nothing_that_everybody_has_read(self) -> None:
+        kept = journal()
+        quick, slow, gone = Counted(kept), Counted(kept), Counted(kept)
+        happen(kept, 5)
+        kept.take(quick)
+        assert len(kept._posts) == 5
+        kept.take(slow)
+        kept.leave(gone)
+
+        assert kept._posts == []
+
+    @pytest.mark.parametrize("number", [1, KEPT, 2 * KEPT - 1, 2 * KEPT, 5 * KEPT + 3])
+    def test_holds_for_the_slow_as_much_as_one_change_and_gives_them_all(self, number: int) -> None:
+        kept = journal()
+        reader = Counted(kept)
+        happen(kept, number)
+        happen(kept, 1, "#.t2")
+        assert len(kept._posts) < 2 * KEPT
+        [frame] = kept.take(reader)
+
+        assert json.loads(frame)["statuses"] == {
+            "#.t0": {"progress": (number + 1) / 1e6},
+            "#.t2": {"progress": (number + 2) / 1e6},
+        }
+
+    def test_those_who_stopped_at_the_same_time_share_what_waits_for_them(self) -> None:
+        kept = journal()
+        first = [Counted(kept) for _ in range(10)]
+        happen(kept, KEPT // 2)
+        second = [Counted(kept) for _ in range(10)]
+        happen(kept, 5 * KEPT)
+
+        assert len({id(reader.backlog) for reader in first}) == 1
+        assert len({id(reader.backlog) for reader in second}) == 1
+        assert first[0].backlog is not second[0].backlog
+
+    def test_one_who_shares_does_not_change_what_the_others_get(self) -> None:
+        kept = journal()
+        readers = [Counted(kept) for _ in range(3)]
+        happen(kept, 3 * KEPT)
+        first = kept.take(readers[0])
+        happen(kept, 3, "#.t1")
+
+        assert json.loads(first[0])["statuses"].keys() == {"#.t0"}
+        told = [json.loads(kept.take(reader)[0])["statuses"] for reader in readers[1:]]
+        assert told[0] == told[1]
+        assert told[0].keys() == {"#.t0", "#.t1"}
+
+    def test_holds_no_results_for_those_who_fold_them_away(self) -> None:
+        kept = journal(40)
+        reader = Counted(kept, fold=Fold(10), logs=False)
+        for number in range(3 * KEPT):
+            logs = {"#.t1": {"from": number, "lines": ["line"]}}
+            kept.add(Event(kept.seq + 1, {"tasks": {"#.t30": {"status": "ok", "body": number}}, "logs": logs}))
+
+        assert reader.backlog == Change(kept.seq - len(kept._posts), blocks={"#"})
+
+    def test_frames_say_where_a_client_has_got_to(self) -> None:
+        kept = journal()
+        reader = Counted(kept)
+        kept.add(Event(2, {"tasks": {"#.t0": {"status": "ok"}}, "instance": {"status": "done"}}))
+
+        assert [frame.seq for frame in kept.take(reader)] == [None, 2]
+        assert isinstance(kept.take(reader), tuple)
+        assert Frame.of({"type": "hello"}).seq is None
+
+
+class FakeLoop:
+    """The clock and the timers of an event loop, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, call: Callable[..., None], *args: Any) -> Any:
+        self.timers.append((when, call, args))
+        return self
+
+    def call_soon(self, call: Callable[..., None], *args: Any) -> Any:
+        return self.call_at(self.now, call, *args)
+
+    def run(self, cost: float = 0.0) -> None:
+        """What is due first; it takes so many seconds."""
+        self.timers.sort(key=lambda timer: timer[0])
+        when, call, args = self.timers.pop(0)
+        self.now = max(self.now, when)
+        call(*args)
+        self.now += cost
+
+
+class TestRounds:
+    @pytest.fixture
+    def loop(self) -> FakeLoop:
+        return FakeLoop()
+
+    def test_wake_all_who_joined_once(self, loop: FakeLoop) -> None:
+        rounds = Rounds(loop)  # type: ignore[arg-type]
+        woken: list[str] = []
+        first, second = (lambda: woken.append("first")), (lambda: woken.append("second"))
+        for wake in (first, second, first):
+            rounds.join(wake)
+        assert len(loop.timers) == 1
+        loop.run()
+
+        assert woken == ["first", "second"]
+
+    def test_do_not_wake_who_left(self, loop: FakeLoop) -> None:
+        rounds = Rounds(loop)  # type: ignore[arg-type]
+        woken: list[str] = []
+        wake = lambda: woken.append("gone")  # noqa: E731
+        rounds.join(wake)
+        rounds.leave(wake)
+        loop.run()
+
+        assert woken == []
+
+    @pytest.mark.parametrize(
+        ("cost", "pause"), [(0.0, SHORTEST), (0.04, 0.06), (1.0, LONGEST)], ids=["short", "long", "too long"]
+    )
+    async def test_are_the_further_apart_the_longer_one_takes(self, cost: float, pause: float) -> None:
+        loop = FakeLoop()
+        rounds = Rounds(loop)  # type: ignore[arg-type]
+        rounds.join(lambda: None)
+        began = loop.now
+        loop.run(cost)
+        while loop.timers:
+            loop.run()
+        rounds.join(lambda: None)
+        [(when, _, _)] = loop.timers
+
+        assert when - began == pytest.approx(max(pause, loop.now - began))
+
+    async def test_of_a_real_loop_end(self) -> None:
+        rounds = Rounds(asyncio.get_running_loop())
+        done = asyncio.Event()
+        rounds.join(done.set)
+        await asyncio.wait_for(done.wait(), 5)
+        done.clear()
+        rounds.join(done.set)
+        await asyncio.wait_for(done.wait(), 5)
