@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scripts import checks, dynoxide, environment, machine
+from scripts import checks, dynoxide, environment, machine, node
 from scripts.environment import CannotInstall, say
 
 
@@ -48,6 +49,11 @@ def benchmark_rows(arguments: list[str]) -> None:
     _become(_environment_of_the_tests(), "-m", "benchmarks.rows", *arguments)
 
 
+def benchmark_live(arguments: list[str]) -> None:
+    """How soon sockets are told what workers do, beside pages that poll."""
+    _become(_environment_of_the_tests(), "-m", "benchmarks.live", *arguments)
+
+
 def chaos(arguments: list[str]) -> None:
     """Many workflows on workers that are killed, and the figures; the bounded tests are part of ``test``."""
     if any("rabbitmq" in word for word in arguments) and (unmet := machine.ensure([machine.RABBITMQ_SERVER])):
@@ -67,6 +73,7 @@ def test(arguments: list[str]) -> None:
     """All checks, then pytest, whose summary is the last line."""
     _ensure_machine()
     python = _environment_of_the_tests()
+    _ensure_clients()
     dynoxide.ensure(environment.VENV)
     _check(python)
     say("pytest")
@@ -78,15 +85,28 @@ def screenshots(arguments: list[str]) -> None:
     _ensure_machine()
     os.environ.setdefault("JOBS_FLOW_SCREENSHOTS", str(environment.ROOT / "screenshots"))
     python = _environment_of_the_tests()
+    _ensure_clients()
     _become(python, "-m", "pytest", "tests/browser", *arguments)
+
+
+def clients(arguments: list[str]) -> None:
+    """What runs in browsers: types, tests, and the bundles that are committed, with their sizes."""
+    _environment_of_the_tests()
+    found = _ensure_clients()
+    for step in ("types", "test", "build"):
+        say(f"clients: {step}")
+        if subprocess.run([found.npm, "run", "--silent", step], cwd=node.CLIENTS, check=False).returncode:
+            raise Stop(f"failed at {step}")
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "demo": demo,
     "test": test,
     "lint": lint,
+    "clients": clients,
     "benchmark": benchmark,
     "benchmark-rows": benchmark_rows,
+    "benchmark-live": benchmark_live,
     "chaos": chaos,
     "screenshots": screenshots,
 }
@@ -97,6 +117,14 @@ def _ensure_machine() -> None:
         [machine.MARIADB_SERVER, machine.REDIS_SERVER, machine.RABBITMQ_SERVER, machine.BROWSER]
     ):
         raise Stop(machine.advice(unmet))
+
+
+def _ensure_clients() -> node.Node:
+    """Node with the packages of the clients, first on PATH: a machine may have an older one, or none."""
+    found = node.ensure(environment.VENV)
+    node.put_on_path(found)
+    node.install(found)
+    return found
 
 
 def _environment_of_the_tests() -> Path:

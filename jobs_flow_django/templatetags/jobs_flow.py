@@ -1,15 +1,19 @@
-"""``{% load jobs_flow %}``: the live progress of an instance in any page, in two tags.
+"""``{% load jobs_flow %}``: the live progress of an instance in any page, and all of its run.
 
-The script goes into the page once, the element wherever a view is replaced by its progress::
+The script goes into the page once, the elements wherever a view is replaced by its progress::
 
     {% jobs_flow_script %}
     {% jobs_flow_progress instance src=result_url %}
 
-Nothing is inline, so both work under a content security policy without nonces.
+    {% jobs_flow_script "run" %}
+    {% jobs_flow_run instance %}
+
+Nothing is inline, so all of it works under a content security policy without nonces.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import template
@@ -18,35 +22,110 @@ from django.urls import get_script_prefix
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs_flow_django import pages
 from jobs_flow_django.conf import get_settings
+from jobs_flow_django.tickets import make_ticket
 
 register = template.Library()
 
+#: What a page may want to show -> the script that has it.
+SCRIPTS = {"progress": "jobs_flow/jobs-flow.js", "run": "jobs_flow/jobs-flow-run.js"}
+
 
 @register.simple_tag
-def jobs_flow_script() -> SafeString:
-    """The script that defines ``<jobs-flow-progress>`` and ``JobsFlow``."""
-    return format_html('<script src="{}" defer></script>', static("jobs_flow/jobs-flow.js"))
+def jobs_flow_script(element: str = "progress") -> SafeString:
+    """The script that defines ``<jobs-flow-progress>`` and ``JobsFlow``; of "run", ``<jobs-flow-run>`` as well.
+
+    Raises ``TemplateSyntaxError`` for another name.
+    """
+    if element not in SCRIPTS:
+        raise template.TemplateSyntaxError(f"jobs_flow_script has {' and '.join(SCRIPTS)}, not {element!r}")
+    return format_html('<script src="{}" defer></script>', static(SCRIPTS[element]))
 
 
-@register.inclusion_tag("jobs_flow/progress.html")
+@register.inclusion_tag("jobs_flow/progress.html", takes_context=True)
 def jobs_flow_progress(
-    instance: Any, *, src: str = "", label: str = "", folded: bool = False, theme: str = ""
+    context: Any,
+    instance: Any,
+    *,
+    src: str = "",
+    label: str = "",
+    folded: bool = False,
+    theme: str = "",
+    ticket: Any = None,
+    payload: bool = False,
+    fallback: bool = False,
 ) -> dict[str, Any]:
     """The progress of ``instance``, a ``WorkflowInstance`` or an id.
 
     ``src``: URL of the HTML that takes its place once the instance is done. ``label``: the heading, instead of
     the instance's name. ``folded``: only the bar, the tasks on demand. ``theme``: ``light`` or ``dark``,
-    instead of what the reader's system prefers. Raises ``TemplateSyntaxError`` without an instance, as where
-    the variable is not there: write ``{% if instance %}`` around it where that may be.
+    instead of what the reader's system prefers. ``ticket``: lets whoever gets this page watch, signed in or not:
+    ``True`` makes one for ten minutes, a number of seconds or a ``timedelta`` for so long, a string is one;
+    ``payload``: one that is made shows results and logs, too. ``fallback``: the state as of now, as a list for
+    readers without the script, if the request's user may see it; reads the storage.
+
+    Raises ``TemplateSyntaxError`` without an instance, as where the variable is not there: write
+    ``{% if instance %}`` around it where that may be.
     """
+    given = _element("jobs_flow_progress", context, instance, label, theme, ticket, payload, fallback)
+    return {**given, "src": src, "folded": folded}
+
+
+@register.inclusion_tag("jobs_flow/run.html", takes_context=True)
+def jobs_flow_run(
+    context: Any,
+    instance: Any,
+    *,
+    commands: str | None = None,
+    view: str = "",
+    label: str = "",
+    theme: str = "",
+    ticket: Any = None,
+    payload: bool = False,
+    fallback: bool = False,
+) -> dict[str, Any]:
+    """All of the run of ``instance``: tasks, results, logs, attempts, timeline, and commands.
+
+    ``commands``: which are offered, such as ``"run resume"``, or ``"none"``; left out, those that the request's
+    user may give now. That only saves readers from buttons that are refused: the server decides anew. ``view``:
+    ``timeline`` to begin with that. The others as of ``jobs_flow_progress``.
+    """
+    given = _element("jobs_flow_run", context, instance, label, theme, ticket, payload, fallback)
+    if commands is None:
+        commands = pages.commands_of(_user(context), pages.find(instance))
+    return {**given, "commands": commands, "view": view}
+
+
+def _element(
+    tag: str, context: Any, instance: Any, label: str, theme: str, ticket: Any, payload: bool, fallback: bool
+) -> dict[str, Any]:
     if not instance:
-        raise template.TemplateSyntaxError("jobs_flow_progress needs an instance or an id; it was given nothing")
+        raise template.TemplateSyntaxError(f"{tag} needs an instance or an id; it was given nothing")
     return {
         "id": instance if isinstance(instance, str) else instance.pk,
         "url": get_script_prefix() + get_settings().WEBSOCKET_PATH,
-        "src": src,
         "label": label,
-        "folded": folded,
         "theme": theme,
+        "ticket": _ticket(instance, ticket, payload),
+        "now": pages.now_of(_user(context), pages.find(instance)) if fallback else None,
     }
+
+
+def _ticket(instance: Any, wanted: Any, payload: bool) -> str:
+    """A ticket that was given, or made; "" for none."""
+    if not wanted:
+        return ""
+    if isinstance(wanted, str):
+        return wanted
+    if wanted is True:
+        return make_ticket(instance, payload=payload)
+    if isinstance(wanted, int | float | timedelta):
+        return make_ticket(instance, max_age=wanted, payload=payload)
+    raise template.TemplateSyntaxError(f"ticket is True, seconds or a ticket, not {type(wanted).__name__}")
+
+
+def _user(context: Any) -> Any:
+    """Whoever asked for the page; None where nobody is known to have."""
+    request = context.get("request")
+    return getattr(request, "user", None)

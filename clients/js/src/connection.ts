@@ -1,0 +1,171 @@
+/**
+ * One connection that comes back by itself: its states, pauses and timeouts. It knows nothing of what is said.
+ */
+import type { Channel, Transport } from "./transport.js";
+
+/** closed: nobody wants it; denied: the server does not let this user in, `reconnect()` tries again. */
+export type ConnectionState = "closed" | "connecting" | "open" | "reconnecting" | "denied";
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 30_000;
+/** Milliseconds that a server may take to answer before the connection counts as lost. */
+export const PATIENCE = 15_000;
+/** Milliseconds of silence after which the server is asked for a word. */
+export const QUIET = 45_000;
+/** Milliseconds that a connection nobody wants stays open. */
+export const LINGER = 2_000;
+/** Close codes that trying again does not change: sign in first, not allowed. */
+const FINAL_CODES: readonly number[] = [4401, 4403];
+
+/**
+ * Milliseconds to wait before the next attempt after `failures` of them in a row: doubled each time, 30 seconds at
+ * most, of which a random half is left out, so that not all pages come back at once. `random`: from 0 to 1.
+ */
+export const backoff = (failures: number, random = Math.random()): number =>
+  Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** failures) * (0.5 + random / 2);
+
+/** What the connection needs of its user. */
+export interface User {
+  /** Whether anybody needs it. */
+  wanted(): boolean;
+  /** A message came. */
+  receive(text: string): void;
+  /** Send something that is answered. */
+  probe(): void;
+  /** What was sent on it is lost. */
+  dropped(): void;
+  /** The state is another one. */
+  moved(state: ConnectionState): void;
+}
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
+
+export class Connection {
+  state: ConnectionState = "closed";
+  readonly #url: string;
+  readonly #transport: Transport;
+  readonly #user: User;
+  #channel: Channel | null = null;
+  #attempt = 0;
+  #failures = 0;
+  #patience: Timer;
+  #retry: Timer;
+  #idle: Timer;
+
+  constructor(url: string, transport: Transport, user: User) {
+    this.#url = url;
+    this.#transport = transport;
+    this.#user = user;
+  }
+
+  get open(): boolean {
+    return this.state === "open";
+  }
+
+  send(text: string): void {
+    this.#channel?.send(text);
+  }
+
+  /** Somebody wants it. */
+  wake(): void {
+    clearTimeout(this.#idle);
+    if (this.state === "closed") this.#connect();
+  }
+
+  /** Close it soon, unless somebody wants it again. */
+  rest(): void {
+    clearTimeout(this.#idle);
+    if (this.state !== "closed" && !this.#user.wanted()) this.#idle = setTimeout(() => this.#user.wanted() || this.close(), LINGER);
+  }
+
+  /** The server's greeting came. */
+  greeted(): void {
+    this.#move("open");
+  }
+
+  /** Try again at once. */
+  reconnect(): void {
+    this.#failures = 0;
+    this.drop();
+    if (this.#user.wanted()) this.#connect();
+    else this.#move("closed");
+  }
+
+  /** Close it, until it is wanted again. */
+  close(): void {
+    this.drop();
+    this.#move("closed");
+  }
+
+  /** Not this user. */
+  deny(): void {
+    this.drop();
+    this.#move("denied");
+  }
+
+  /** The connection is gone: try again after a pause, if anybody still wants it. */
+  lose(): void {
+    if (this.state === "denied" || this.state === "closed") return;
+    this.drop();
+    if (!this.#user.wanted()) return this.#move("closed");
+    this.#move("reconnecting");
+    this.#retry = setTimeout(() => this.#connect(), backoff(this.#failures++));
+  }
+
+  /** Whatever comes, it has to come within PATIENCE. */
+  expect(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.lose(), PATIENCE);
+  }
+
+  /** Ask whether it is alive still. */
+  probe(): void {
+    if (this.state === "reconnecting") return this.reconnect();
+    if (this.state !== "open") return;
+    // First: there are transports that answer at once.
+    this.expect();
+    this.#user.probe();
+  }
+
+  /** Let go of the channel, without a word about it. */
+  drop(): void {
+    const channel = this.#channel;
+    this.#channel = null;
+    this.#attempt++;
+    for (const timer of [this.#patience, this.#retry, this.#idle]) clearTimeout(timer);
+    channel?.close();
+    if (channel) this.#user.dropped();
+  }
+
+  #connect(): void {
+    const attempt = ++this.#attempt;
+    const current = (): boolean => attempt === this.#attempt;
+    this.#move(this.state === "open" || this.state === "reconnecting" ? "reconnecting" : "connecting");
+    // A listener may have closed it just now.
+    if (!current()) return;
+    this.expect();
+    try {
+      this.#channel = this.#transport(this.#url, {
+        message: (text) => current() && this.#receive(text),
+        closed: (code) => current() && (FINAL_CODES.includes(code) ? this.deny() : this.lose()),
+      });
+    } catch (error) {
+      console.error(`jobs-flow: no connection to ${this.#url}`, error);
+      this.lose();
+    }
+  }
+
+  #receive(text: string): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.probe(), QUIET);
+    // A greeting alone proves little: a server that closes at once after it must not be hammered.
+    if (this.open) this.#failures = 0;
+    this.#user.receive(text);
+  }
+
+  #move(state: ConnectionState): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.#user.moved(state);
+  }
+}

@@ -1,0 +1,278 @@
+/** <jobs-flow-run>: all of a run, for any page. */
+
+import type { JobsFlowClient } from "../client.js";
+import { FINISHED, initialState, ROOT } from "../state.js";
+import type { JobState } from "../state.js";
+import { parseCommands } from "./commands.js";
+import type { Command } from "./commands.js";
+import type { Actions, Given, Scene, ViewName } from "./context.js";
+import { DetailsStore } from "./details.js";
+import { ancestorsOf, findTask, rowsOf, WINDOW } from "./model.js";
+import { page } from "./page.js";
+import { sheets } from "./style.js";
+import { RunView } from "./view.js";
+import { runWords } from "./words.js";
+
+/**
+ * `<jobs-flow-run instance="ID" [url] [ticket] [label] [commands] [theme] [view="tree|timeline"]>`
+ *
+ * Shows a workflow instance with its tasks, what they gave, their logs and attempts, and steers it. `commands`:
+ * those that are offered (run resume pause cancel reset destroy task update, "all" or "none"); without it all but
+ * destroy. What the reader may is for the server to say.
+ *
+ * Events, which bubble: jobs-flow:state, jobs-flow:done, jobs-flow:failed (detail: the state), jobs-flow:select
+ * (detail: {path}), jobs-flow:command (detail: {command, path, ...}; cancelable: then nothing is sent).
+ * Properties: `state`, `client`, `selected`.
+ */
+export class JobsFlowRun extends HTMLElement {
+  static observedAttributes = ["instance", "url", "ticket", "label", "commands", "view"];
+
+  /** The latest known. */
+  state: JobState = initialState("");
+  readonly #view: RunView;
+  readonly #details: DetailsStore;
+  #client: JobsFlowClient | null = null;
+  #stop: () => void = () => undefined;
+  #frame = 0;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  /** Of which run the end was announced. */
+  #announced: number | null = null;
+  #opened = new Map<string, boolean>();
+  /** Where the windows of wide blocks are that came whole. */
+  #windows = new Map<string, number>();
+  #selected: string | null = null;
+  /** Whether the reader chose it, or it is shown because it failed. */
+  #chosen = false;
+  readonly #connectionChanged = (): void => this.#redraw();
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = sheets();
+    this.#details = new DetailsStore(
+      (path) => this.#connected.getTask(this.state.id, path),
+      () => this.#redraw(),
+    );
+    const actions: Actions = {
+      select: (path, explicit) => this.#select(path, explicit),
+      setOpen: (path, open) => this.#setOpen(path, open),
+      moveWindow: (path, from) => this.#moveWindow(path, from),
+      ask: (offer, opener) => {
+        // Who acts on a task wants to see what becomes of it.
+        this.#chosen ||= offer.path === this.#selected;
+        this.#view.confirm.open(offer, opener);
+      },
+      send: (command, path, given) => this.#send(command, path, given),
+      preview: (path, mode) => this.#preview(path, mode),
+      redraw: () => this.#redraw(),
+    };
+    this.#view = new RunView(
+      root,
+      actions,
+      (path, from, limit) => this.#connected.getLogs(this.state.id, path, { from: from ?? undefined, limit }),
+      (view) => this.setAttribute("view", view),
+    );
+  }
+
+  /** The client of its socket. */
+  get client(): JobsFlowClient | null {
+    return this.#client;
+  }
+
+  /** Path of the selected task; null for none. Setting it selects. */
+  get selected(): string | null {
+    return this.#selected;
+  }
+
+  set selected(path: string | null) {
+    this.#select(path, path !== null);
+  }
+
+  connectedCallback(): void {
+    this.#start();
+  }
+
+  disconnectedCallback(): void {
+    this.#leave();
+  }
+
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (!this.isConnected || before === after) return;
+    if (name === "instance" || name === "url" || name === "ticket") this.#start();
+    this.#redraw();
+  }
+
+  get #connected(): JobsFlowClient {
+    if (!this.#client) throw new Error("the element is in no page, or has no instance");
+    return this.#client;
+  }
+
+  get #viewName(): ViewName {
+    return this.getAttribute("view") === "timeline" ? "timeline" : "tree";
+  }
+
+  #start(): void {
+    this.#leave();
+    const id = this.getAttribute("instance") ?? "";
+    if (id !== this.state.id) {
+      this.state = initialState(id);
+      this.#announced = null;
+      this.#opened = new Map();
+      this.#windows = new Map();
+      this.#selected = null;
+      this.#chosen = false;
+    }
+    this.#details.clear();
+    this.#view.clear();
+    if (id) {
+      this.#client = page().JobsFlowClient.for(this.getAttribute("url") || undefined);
+      this.#client.addEventListener("connection", this.#connectionChanged);
+      const ticket = this.getAttribute("ticket") || undefined;
+      const options = { fold: WINDOW, logs: true, ...(ticket ? { ticket } : {}) };
+      this.#stop = this.#client.watch(id, (state) => this.#changed(state), options);
+    }
+    this.#redraw();
+  }
+
+  #leave(): void {
+    this.#stop();
+    this.#stop = () => undefined;
+    this.#client?.removeEventListener("connection", this.#connectionChanged);
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#clock);
+    this.#frame = 0;
+    this.#clock = undefined;
+  }
+
+  #changed(state: JobState): void {
+    this.state = state;
+    this.#emit("state", state);
+    if (!FINISHED.has(state.status)) {
+      this.#announced = null;
+    } else if (this.#announced !== state.run) {
+      this.#announced = state.run;
+      this.#emit(state.status === "done" ? "done" : "failed", state);
+    }
+    this.#selectFailed();
+    this.#redraw();
+  }
+
+  /** As long as the reader has chosen nothing, what failed is shown. */
+  #selectFailed(): void {
+    const path = this.state.error?.path ?? null;
+    if (this.#chosen || path === this.#selected || path === ROOT) return;
+    this.#selected = path;
+  }
+
+  #select(path: string | null, explicit = false): void {
+    this.#chosen = explicit;
+    if (path !== this.#selected) {
+      this.#selected = path;
+      for (const each of path === null ? [] : ancestorsOf(path)) this.#opened.set(each, true);
+      this.#emit("select", { path });
+    }
+    this.#drawNow();
+    this.#view.detail(path !== null && explicit);
+    if (path !== null) this.#view.tree.reveal(path);
+  }
+
+  #setOpen(path: string, open: boolean): void {
+    this.#opened.set(path, open);
+    this.#drawNow();
+  }
+
+  async #moveWindow(path: string, from: number): Promise<void> {
+    const { id, tasks, window } = this.state;
+    const whole = path === ROOT ? window === null : findTask(tasks, path)?.total === undefined;
+    if (whole) {
+      const known = path === ROOT ? tasks.length : (findTask(tasks, path)?.children.length ?? 0);
+      this.#windows.set(path, Math.max(0, Math.min(from, known - 1)));
+      return this.#drawNow();
+    }
+    try {
+      await this.#connected.setWindow(id, path, from);
+    } catch (error) {
+      this.#view.tell(runWords.refused((error as Error).message));
+    }
+    if (this.state.id === id) this.#drawNow();
+  }
+
+  async #preview(path: string, mode: string): Promise<string[]> {
+    const asked = path === ROOT ? { mode: mode as "failed" } : { taskPath: path };
+    const { paths } = await this.#connected.resume(this.state.id, { ...asked, preview: true });
+    return paths ?? [];
+  }
+
+  async #send(command: Command, path: string, given: Given): Promise<boolean> {
+    const detail = { command, path, id: this.state.id, ...given };
+    if (!this.#emit("command", detail, true)) return true;
+    const { changed } = await this.#request(command, path, given);
+    this.#details.reload(path);
+    return changed !== false;
+  }
+
+  #request(command: Command, path: string, given: Given): Promise<{ changed?: boolean }> {
+    const client = this.#connected;
+    const { id, paused } = this.state;
+    const below = path === ROOT ? {} : { taskPath: path };
+    // An argument that is null, 0 or "" is one; one that is not there is none.
+    const argument = "argument" in given ? [given.argument] : [];
+    switch (command) {
+      case "run":
+        return client.executeAll(id, ...argument);
+      case "task":
+        return client.execute(id, path, ...argument);
+      case "resume":
+        return client.resume(id, path === ROOT ? { mode: (given.mode ?? "failed") as "failed" } : below);
+      case "cancel":
+        return client.cancel(id, { ...below, ...(given.undo ? { undo: true } : {}) });
+      case "pause":
+        return paused ? client.unpause(id) : client.pause(id);
+      case "reset":
+        return client.reset(id, path);
+      case "destroy":
+        return client.destroy(id);
+      case "update":
+        return client.setContextUpdaters(id, path, given.updaters ?? []);
+    }
+  }
+
+  /** Whether nobody objected. */
+  #emit(name: string, detail: unknown, cancelable = false): boolean {
+    const event = new CustomEvent(`jobs-flow:${name}`, { detail, bubbles: true, composed: true, cancelable });
+    return this.dispatchEvent(event);
+  }
+
+  /** Once a frame at most, however many messages come. */
+  #redraw(): void {
+    this.#frame ||= requestAnimationFrame(() => this.#drawNow());
+  }
+
+  #drawNow(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    if (!this.isConnected) return;
+    const scene = this.#scene();
+    this.#view.update(scene, this.getAttribute("label"));
+    const moving = this.state.status === "working" && scene.connection === "open";
+    if (moving) this.#clock ??= setInterval(() => this.#view.tick(this.#scene()), 1000);
+    else {
+      clearInterval(this.#clock);
+      this.#clock = undefined;
+    }
+  }
+
+  #scene(): Scene {
+    return {
+      state: this.state,
+      connection: this.#client?.connection ?? "closed",
+      now: Date.now() + (this.#client?.clockOffset ?? 0),
+      rows: rowsOf(this.state, this.#opened, this.#windows),
+      selected: this.#selected,
+      view: this.#viewName,
+      allowed: parseCommands(this.getAttribute("commands"), this.hasAttribute("ticket")),
+      details: this.#details,
+    };
+  }
+}
+

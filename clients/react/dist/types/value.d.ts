@@ -1,0 +1,5 @@
+/** A JSON value for people. */
+export declare function Value({ value, omitted }: {
+    value: unknown;
+    omitted: boolean;
+}): import("react").JSX.Element;

@@ -1,0 +1,39 @@
+import type { JobOf, JobState, WorkflowName } from "@jobs-flow/client";
+import { useMemo, useSyncExternalStore } from "react";
+
+import { usePage } from "./provider.js";
+import { keyOf, Source, textsOf, watchesOf, type JobId, type JobOptions, type States } from "./store.js";
+
+/**
+ * The states of several instances, by id; those of ids that are null are left out. Watches them while the component
+ * is there. An instance of which nothing is known yet has `status: null`. The result, and each state in it, is the
+ * same object as long as nothing changes, however the list of ids was made.
+ */
+export function useJobs(ids: readonly JobId[], options?: JobOptions): States {
+  const page = usePage();
+  const named = JSON.stringify(textsOf(ids));
+  const key = keyOf(options);
+  const source = useMemo(
+    () => new Source(() => watchesOf(page.client), JSON.parse(named) as string[], key),
+    [page, named, key],
+  );
+  return useSyncExternalStore(source.subscribe, source.snapshot, source.serverSnapshot);
+}
+
+/**
+ * The state of an instance, which is watched while the component is there; null for an id that is null.
+ *
+ * `useJob<"weather_report">(id)`: with the paths and results of that workflow, as `manage.py jobs_flow_types` wrote them.
+ */
+export function useJob<W extends WorkflowName | undefined = undefined>(
+  id: string | number,
+  options?: JobOptions,
+): JobOf<W>;
+export function useJob<W extends WorkflowName | undefined = undefined>(
+  id: JobId,
+  options?: JobOptions,
+): JobOf<W> | null;
+export function useJob(id: JobId, options?: JobOptions): JobState | null {
+  const states = useJobs([id], options);
+  return states[String(id)] ?? null;
+}
