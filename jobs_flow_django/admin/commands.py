@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from jobs_flow.arguments import MISSING
+from jobs_flow.errors import InvalidArgument
 from jobs_flow.starting import MODES
 from jobs_flow.storages.records import Instance
 from jobs_flow.workflows import paths
@@ -33,13 +36,23 @@ class Options:
     #: A task; "": the whole instance.
     path: str = ""
     undo: bool = False
+    #: JSON text; "": none was given.
+    argument: str = ""
+    #: JSON text; None: the form was not sent yet.
+    updaters: str | None = None
 
     @classmethod
     def of(cls, query: QueryDict) -> Options:
         """From a form or a link; anything unknown is the default."""
         # The last one: a button for another mode comes after the field with the present one.
         mode = query.get("mode", "")
-        return cls(mode if mode in MODES else MODES[0], query.get("path", ""), query.get("undo") == "yes")
+        return cls(
+            mode if mode in MODES else MODES[0],
+            query.get("path", ""),
+            query.get("undo") == "yes",
+            query.get("argument", "").strip(),
+            query.get("updaters"),
+        )
 
     @property
     def where(self) -> str:
@@ -47,10 +60,20 @@ class Options:
         return self.path or paths.ROOT
 
 
+def _run(row: WorkflowInstance, options: Options) -> str:
+    argument = given_json("argument", options.argument) if options.argument else MISSING
+    if options.path:
+        return _started(jobs.execute_one_task(row.pk, options.path, argument).run)
+    return _started(jobs.execute_all_tasks(row.pk, argument).run)
+
+
 def _resume(row: WorkflowInstance, options: Options) -> str:
-    handle = jobs.resume(row.pk, options.mode, path=options.path or None)
+    return _started(jobs.resume(row.pk, options.mode, path=options.path or None).run)
+
+
+def _started(run: int | None) -> str:
     # No number yet: the project holds a transaction around each request.
-    return _("Run %d started.") % handle.run if handle.run else _("A run starts.")
+    return _("Run %d started.") % run if run else _("A run starts.")
 
 
 def _cancel(row: WorkflowInstance, options: Options) -> str:
@@ -77,6 +100,27 @@ def _destroy(row: WorkflowInstance, options: Options) -> str:
     return _("Destroyed.")
 
 
+def _set_updaters(row: WorkflowInstance, options: Options) -> str:
+    jobs.set_context_updaters(row.pk, options.path, given_json("updaters", options.updaters or ""))
+    return _("Saved. Later tasks see the context that they give.")
+
+
+def given_json(name: str, text: str) -> Any:
+    """The value of a JSON text that the reader has typed. Raises ``InvalidArgument``, which says where it is wrong."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise InvalidArgument(argument=name, reason=_("%s is not JSON") % constant)
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        where = {"line": error.lineno, "column": error.colno, "reason": error.msg}
+        reason = _("line %(line)d, column %(column)d is not JSON: %(reason)s") % where
+        raise InvalidArgument(argument=name, reason=reason) from error
+    except RecursionError as error:
+        raise InvalidArgument(argument=name, reason=_("it is nested too deeply")) from error
+
+
 @dataclass(frozen=True)
 class Command:
     """One thing to do."""
@@ -94,6 +138,17 @@ class Command:
     #: Which of ``Options`` it takes.
     takes: Collection[str] = ()
     dangerous: bool = False
+    #: What it is called on a task; "": as on an instance.
+    task_label: Any = ""
+    task_meaning: Any = ""
+    #: Whether it is for a task only.
+    of_task: bool = False
+    #: What ``authorize`` is asked for besides.
+    also: Collection[str] = ()
+
+    def actions(self) -> tuple[str, ...]:
+        """All that ``authorize`` is asked for."""
+        return (self.action, *self.also)
 
 
 def _working(header: Instance) -> bool:
@@ -112,6 +167,17 @@ COMMANDS = {
     command.name: command
     for command in (
         Command(
+            "run",
+            "execute",
+            gettext_lazy("Run all"),
+            gettext_lazy("A new run of all tasks, from the first. What they gave before stays as an earlier attempt."),
+            _run,
+            lambda header: not _working(header),
+            ("path", "argument"),
+            task_label=gettext_lazy("Run this task"),
+            task_meaning=gettext_lazy("A new run of this task only, with what ran before it."),
+        ),
+        Command(
             "resume",
             "resume",
             gettext_lazy("Resume"),
@@ -119,6 +185,7 @@ COMMANDS = {
             _resume,
             _resumable,
             ("mode", "path"),
+            task_label=gettext_lazy("Resume from here"),
         ),
         Command(
             "cancel",
@@ -129,6 +196,7 @@ COMMANDS = {
             _cancellable,
             ("undo", "path"),
             dangerous=True,
+            task_label=gettext_lazy("Cancel from here"),
         ),
         Command(
             "pause",
@@ -136,7 +204,7 @@ COMMANDS = {
             gettext_lazy("Pause"),
             gettext_lazy("Running tasks go on to their end; no further one starts."),
             _pause,
-            lambda header: not header.paused and header.status not in (InstanceStatus.DONE, InstanceStatus.CANCELLED),
+            lambda header: _working(header) and not header.paused,
         ),
         Command(
             "unpause",
@@ -157,6 +225,20 @@ COMMANDS = {
             lambda header: not _working(header) and header.run > 0,
             ("path",),
             dangerous=True,
+            task_label=gettext_lazy("Reset from here"),
+        ),
+        Command(
+            "updaters",
+            "update",
+            gettext_lazy("Context updaters"),
+            gettext_lazy(
+                "What this task has recorded to be changed in the context of all later tasks, a list in JSON. What has"
+                " run already is not run again: resume from a later task for that."
+            ),
+            _set_updaters,
+            takes=("path", "updaters"),
+            of_task=True,
+            also=("view_payload",),
         ),
         Command(
             "destroy",

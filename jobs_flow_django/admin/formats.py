@@ -9,6 +9,9 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from jobs_flow.workflows.estimates import Remaining
 
 #: Characters of one value that a page shows.
 VALUE_LIMIT = 100_000
@@ -44,6 +47,32 @@ def duration_text(milliseconds: float | None) -> str:
         return f"{hours} h {minutes:02} min"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h"
+
+
+def about_text(milliseconds: float) -> str:
+    """A duration as people say it who do not know it exactly: ``7 s``, ``40 s``, ``3 min``, ``2 h 10 min``."""
+    seconds = milliseconds / 1000
+    if seconds < 9.5:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 57.5:
+        return f"{round(seconds / 5) * 5} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(round(minutes / 10) * 10, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def left_text(left: Remaining | None) -> str:
+    """How long something goes on, in words; "" when it is not known."""
+    if left is None:
+        return ""
+    if left.overrun:
+        return _("longer than usual")
+    return _("about %s left") % about_text(left.milliseconds)
 
 
 def timedelta_text(value: timedelta | None) -> str:

@@ -6,68 +6,37 @@ here, not in the template, when the reader lacks "view_payload".
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.http import QueryDict
+from django.urls import get_script_prefix
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.records import Snapshot
 from jobs_flow.workflows import paths
+from jobs_flow.workflows.estimates import Estimates, Remaining
 from jobs_flow.workflows.freshness import stale
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
 from jobs_flow_django import jobs
 from jobs_flow_django.admin.commands import COMMANDS, Command
-from jobs_flow_django.admin.formats import duration_text, percent, pretty_json, printable, time_tag, timedelta_text
-from jobs_flow_django.admin.task_detail import TaskDetail, again_text
-from jobs_flow_django.admin.timeline import Span, Timeline, waited
-from jobs_flow_django.admin.tree import Fold, TaskNode, walk
-from jobs_flow_django.index import from_milliseconds, mirrored
+from jobs_flow_django.admin.formats import left_text, percent, pretty_json, printable, time_tag, timedelta_text
+from jobs_flow_django.admin.pictures import graph
+from jobs_flow_django.admin.task_detail import TaskDetail
+from jobs_flow_django.admin.task_rows import TaskTable, ordered
+from jobs_flow_django.conf import get_settings
+from jobs_flow_django.index import mirrored
 from jobs_flow_django.models import Status, WorkflowInstance
 from jobs_flow_django.permissions import authorize
 
-#: Deeper levels are indented no further.
-DEEPEST = 8
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """One line of the task table."""
-
-    path: str
-    name: str
-    description: str
-    depth: int
-    status: str
-    selected: bool
-    link: str
-    spans: list[Span]
-    times: str
-    took: str
-    note: str
-    #: What is unusual about it, in a word or two each.
-    marks: list[str] = field(default_factory=list)
-    is_fold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FoldRow:
-    """The line that stands for hidden siblings."""
-
-    depth: int
-    count: int
-    statuses: list[tuple[str, int]]
-    link: str
-    is_fold: bool = True
+#: The ways to look at the tasks.
+VIEWS = ("tree", "graph")
 
 
 @dataclass
@@ -75,7 +44,6 @@ class RunPage:
     """One instance, for the template."""
 
     row: WorkflowInstance
-    can_execute: bool
     can_view_payload: bool
     #: Names of the commands that the reader may give for this instance.
     allowed: Collection[str] = ()
@@ -85,14 +53,21 @@ class RunPage:
     detail: TaskDetail | None = None
     selected: str | None = None
     expanded: Collection[str] = field(default_factory=frozenset)
+    view: str = VIEWS[0]
+    #: The address of the page, without parameters.
+    base: str = ""
+    #: Epoch milliseconds, on the storage's clock where it was asked.
+    now: int = 0
 
     @classmethod
-    def read(cls, row: WorkflowInstance, user: Any, query: QueryDict) -> RunPage:
+    def read(cls, row: WorkflowInstance, user: Any, query: QueryDict, base: str = "") -> RunPage:
         """The page of ``row`` as ``user`` may see it; never raises for what the storage does or lacks."""
-        allowed = [name for name, command in COMMANDS.items() if authorize(user, command.action, row)]
-        page = cls(row, authorize(user, "execute", row), authorize(user, "view_payload", row), allowed)
+        may = {action: authorize(user, action, row) for action in {a for c in COMMANDS.values() for a in c.actions()}}
+        allowed = [name for name, command in COMMANDS.items() if all(may[action] for action in command.actions())]
+        page = cls(row, authorize(user, "view_payload", row), allowed, base=base)
         try:
             page.snapshot = jobs.storage.snapshot(row.pk)
+            page.now = jobs.storage.now()
         except JobsFlowError as error:
             page.problem = printable(error.message)
             return page
@@ -104,6 +79,8 @@ class RunPage:
         for name, value in mirrored(page.snapshot.instance).items():
             setattr(row, name, value)
         page.expanded = frozenset(query.getlist("expand"))
+        if (view := query.get("view", "")) in VIEWS:
+            page.view = view
         if path := query.get("task"):
             page._select(path)
         return page
@@ -125,14 +102,26 @@ class RunPage:
         return percent(self.row.progress)
 
     @property
-    def live(self) -> bool:
-        """Whether there is something to watch, and a way to."""
-        return self.snapshot is not None and self.row.status == Status.WORKING and apps.is_installed("channels")
+    def socket(self) -> str:
+        """Where to hear of what changes; "" where there is nothing to listen to, or no way."""
+        if self.snapshot is None or not apps.is_installed("channels"):
+            return ""
+        return get_script_prefix() + get_settings().WEBSOCKET_PATH
 
     @property
-    def may_start(self) -> bool:
-        """Whether buttons that start something make sense now."""
-        return self.can_execute and self.snapshot is not None and self.row.status != Status.WORKING
+    def seq(self) -> int:
+        """Up to which event of the instance the page tells."""
+        return 0 if self.snapshot is None else self.snapshot.seq
+
+    @property
+    def working(self) -> bool:
+        """Whether a run is going on."""
+        return self.snapshot is not None and self.row.status == Status.WORKING
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the statuses of an instance are called."""
+        return {value: str(label) for value, label in Status.choices}
 
     @property
     def commands(self) -> list[Command]:
@@ -140,19 +129,54 @@ class RunPage:
         if self.snapshot is None:
             return [COMMANDS["destroy"]] if "destroy" in self.allowed else []
         header = self.snapshot.instance
-        return [command for name, command in COMMANDS.items() if name in self.allowed and command.applies(header)]
+        return [
+            command
+            for name, command in COMMANDS.items()
+            if name in self.allowed and not command.of_task and command.applies(header)
+        ]
 
     @property
-    def task_commands(self) -> list[tuple[Command, str]]:
-        """The same for the selected task, each with what it is called there."""
+    def task_commands(self) -> list[Command]:
+        """The same for the selected task."""
         if self.detail is None or not self.detail.status:
             return []
-        labels = {"resume": _("Resume from here"), "cancel": _("Cancel from here"), "reset": _("Reset from here")}
         going = self.detail.status in (TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.INACTIVE)
         done = self.detail.status != TaskStatus.INACTIVE
-        fits = {"resume": self.may_start and done, "cancel": going, "reset": done}
-        given = {command.name for command in self.commands} | ({"resume"} if "resume" in self.allowed else set())
-        return [(COMMANDS[name], label) for name, label in labels.items() if name in given and fits[name]]
+        given = {command.name for command in self.commands}
+        fits = {
+            "run": "run" in given,
+            # Also of a run that ended well: from a task on it can be run again.
+            "resume": done and not self.working,
+            "cancel": "cancel" in given and going,
+            "reset": "reset" in given and done,
+            "updaters": self.detail.status == TaskStatus.OK,
+        }
+        return [COMMANDS[name] for name, fit in fits.items() if fit and name in self.allowed]
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        """How long the workflow's tasks took before; nothing while no run is going on."""
+        if self.snapshot is None or not self.working:
+            return Estimates()
+        try:
+            return jobs.get_estimates(self.row.workflow)
+        except JobsFlowError:
+            return Estimates()
+
+    @cached_property
+    def remaining(self) -> Remaining | None:
+        """How long the run will go on, if that can be told."""
+        if self.snapshot is None or not self.working:
+            return None
+        try:
+            return jobs.remaining_of(self.snapshot, self.now)
+        except JobsFlowError:
+            return None
+
+    @property
+    def left(self) -> str:
+        """The same in words."""
+        return left_text(self.remaining)
 
     @property
     def states(self) -> list[tuple[str, str]]:
@@ -200,7 +224,7 @@ class RunPage:
         ]
         shown: list[tuple[str, SafeString | str]] = [
             (_("Workflow"), format_html("<bdi>{}</bdi>", row.workflow)),
-            (_("Run"), str(row.run) if row.run else ""),
+            (_("Run"), self._run_text),
             *times,
             (_("Realm"), format_html("<bdi>{}</bdi>", row.realm) if row.realm else ""),
             (_("Owner"), format_html("<bdi>{}</bdi>", printable(row.owner)) if row.owner else ""),
@@ -211,14 +235,21 @@ class RunPage:
         return [(label, value) for label, value in shown if value]
 
     @property
+    def _run_text(self) -> str:
+        # A start that could not be published counts, and yet nothing of it was executed.
+        if self.row.run and self.row.status == Status.INACTIVE and self.row.error:
+            return _("%d, not started") % self.row.run
+        return str(self.row.run) if self.row.run else ""
+
+    @property
     def counts(self) -> list[tuple[str, int]]:
         """Statuses that tasks have, and how many."""
-        return [] if self.snapshot is None else _ordered(self.snapshot.instance.counts)
+        return [] if self.snapshot is None else ordered(self.snapshot.instance.counts)
 
     @property
     def error(self) -> Mapping[str, Any] | None:
         """What went wrong: ``code``, ``path`` and its ``link``, and the ``message`` to those who may read it."""
-        error = self.row.error
+        error = self.row.error or (self._left_over if self.row.status == Status.FAILED else None)
         if not error:
             return None
         path = printable(error.get("path") or "")
@@ -228,6 +259,14 @@ class RunPage:
             "link": self._link(task=path) if path else "",
             "message": printable(error.get("message") or "") if self.can_view_payload else "",
         }
+
+    @property
+    def _left_over(self) -> Mapping[str, Any] | None:
+        """The failure of an earlier run, for which the instance is failed still after one of other tasks went well."""
+        for path, view in self.snapshot.tasks.items() if self.snapshot else ():
+            if view["status"] == TaskStatus.FAILED:
+                return {**(view.get("error") or {}), "path": path}
+        return None
 
     @property
     def data(self) -> str:
@@ -242,92 +281,39 @@ class RunPage:
     # -- tasks -------------------------------------------------------------------------------
 
     @cached_property
-    def timeline(self) -> Timeline | None:
-        """The axis of the latest run."""
-        if self.snapshot is None:
-            return None
-        working = self.row.status == Status.WORKING
-        now = time.time_ns() // 1_000_000 if working else None
-        return Timeline.of(self.snapshot.instance.run, self.snapshot.tasks.values(), now)
-
-    @cached_property
-    def rows(self) -> list[TaskRow | FoldRow]:
+    def table(self) -> TaskTable | None:
         """The lines of the task table."""
         if self.snapshot is None:
-            return []
-        nodes = walk(self.snapshot.tree, self.snapshot.tasks, expanded=self.expanded, selected=self.selected)
-        return [self._fold(node) if isinstance(node, Fold) else self._task(node) for node in nodes]
-
-    def _task(self, node: TaskNode) -> TaskRow:
-        view = node.view
-        began = from_milliseconds(view.get("executionTime"))
-        wait = waited(view)
-        times = ", ".join(
-            text
-            for text in (
-                _("waited %s") % duration_text(wait) if wait is not None else "",
-                _("ran %s") % duration_text(view["duration"]) if view.get("duration") is not None else "",
-            )
-            if text
-        )
-        running = view["status"] == TaskStatus.RUNNING and began is not None
-        return TaskRow(
-            path=node.path,
-            name=printable(node.name),
-            description=printable(node.description),
-            depth=min(node.depth, DEEPEST),
-            status=str(view["status"]),
-            selected=node.path == self.selected,
-            link=self._link(task=node.path) + "#jf-task",
-            spans=self.timeline.spans(view) if self.timeline else [],
-            times=times,
-            took=duration_text(view.get("duration")) or (_running_for(view) if running else ""),
-            note=self._note(view),
-            marks=self._marks(node.path, view),
+            return None
+        return TaskTable(
+            self.snapshot,
+            self.can_view_payload,
+            self.now,
+            self._link,
+            selected=self.selected,
+            expanded=self.expanded,
+            stale=self.stale,
+            usual=self.estimates.tasks,
         )
 
-    def _note(self, view: Mapping[str, Any]) -> str:
-        """One line on what a task says of itself."""
-        error = view.get("error")
-        if error:
-            message = error.get("message") if self.can_view_payload else ""
-            return printable(message or error.get("code") or "")
-        if view["status"] == TaskStatus.QUEUED:
-            return again_text(view)
-        if view["status"] != TaskStatus.RUNNING:
+    @cached_property
+    def graph(self) -> SafeString | str:
+        """The tasks as a picture, coloured by their statuses; "" when it is not asked for."""
+        if self.snapshot is None or self.view != "graph":
             return ""
-        share = "" if view.get("progress") is None else f"{percent(view['progress'])} %"
-        text = printable(view.get("progressText") or "") if self.can_view_payload else ""
-        return " · ".join(filter(None, (share, text)))
+        return graph(self.snapshot, printable(self.row), lambda path: self.base + self._link(task=path) + "#jf-task")
 
-    def _marks(self, path: str, view: Mapping[str, Any]) -> list[str]:
-        retries, losses = view.get("retries") or 0, view.get("losses") or 0
-        undo = {"queued": _("to be undone"), "running": _("undoing"), "ok": _("undone"), "failed": _("not undone")}
-        marks = [
-            ngettext("%d retry", "%d retries", retries) % retries if retries else "",
-            ngettext("%d lost worker", "%d lost workers", losses) % losses if losses else "",
-            undo.get(view.get("undo") or "", ""),
-            _("stale") if path in self.stale else "",
-        ]
-        return [mark for mark in marks if mark]
+    @property
+    def views(self) -> list[tuple[str, str, bool]]:
+        """The ways to look at the tasks: label, link, and whether it is the present one."""
+        labels = {"tree": _("Tree"), "graph": _("Graph")}
+        return [(label, self._link(task=self.selected, view=name), name == self.view) for name, label in labels.items()]
 
-    def _fold(self, fold: Fold) -> FoldRow:
-        link = self._link(task=self.selected, expand={*self.expanded, fold.parent}) if fold.expandable else ""
-        return FoldRow(min(fold.depth, DEEPEST), fold.count, _ordered(fold.statuses), link)
-
-    def _link(self, *, task: str | None, expand: Collection[str] | None = None) -> str:
+    def _link(self, *, task: str | None, expand: Collection[str] | None = None, view: str | None = None) -> str:
         query = QueryDict(mutable=True)
         if task:
             query["task"] = task
+        if (view or self.view) != VIEWS[0]:
+            query["view"] = view or self.view
         query.setlist("expand", sorted(self.expanded if expand is None else expand))
         return f"?{query.urlencode()}"
-
-
-def _ordered(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The statuses that occur, in the order a task passes them."""
-    return [(status.value, count) for status in TaskStatus if (count := counts.get(status.value, 0))]
-
-
-def _running_for(view: Mapping[str, Any]) -> str:
-    elapsed = timedelta(milliseconds=max(0, time.time_ns() // 1_000_000 - view["executionTime"]))
-    return timedelta_text(elapsed)

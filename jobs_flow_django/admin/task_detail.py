@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.records import Snapshot
+from jobs_flow.workflows.states import TaskStatus
 from jobs_flow_django import jobs
 from jobs_flow_django.admin.formats import VALUE_LIMIT, duration_text, pretty_json, printable, time_tag
 from jobs_flow_django.admin.timeline import waited
@@ -103,9 +104,13 @@ class TaskDetail:
             traceback=printable(record.get("traceback") or "") if payload else "",
             logs=[printable(line) for line in logs],
             log_count=record.get("logCount") or 0,
+            may_log=payload and record["status"] in (TaskStatus.QUEUED, TaskStatus.RUNNING),
             attempts=[_attempt(attempt, payload) for attempt in attempts[: -ATTEMPTS - 1 : -1]],
             attempts_left_out=max(0, len(attempts) - ATTEMPTS),
         )
+
+    #: Whether the reader may see lines and there may be some soon: where they appear one by one.
+    may_log: bool = False
 
     @property
     def logs_left_out(self) -> int:

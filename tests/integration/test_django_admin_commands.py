@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -126,10 +128,110 @@ class TestResuming:
         jobs.runtime.__dict__.get("_plans", {}).clear()
         html = words(admin.get(url(instance_id, "resume")).content.decode())
         assert "no longer gives the tree" in html
-        assert admin.post(f"{LIST}{instance_id}/run/", follow=True).status_code == 200
+        assert "no longer gives the tree" in give(admin, instance_id, "run")[0]
+
+
+class TestRunning:
+    def test_all_again_is_asked_about_when_there_are_results(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        assert "executed again" not in words(admin.get(url(instance_id, "run")).content.decode())
+        assert give(admin, instance_id, "run") == ["Run 1 started."]
+        text = words(admin.get(url(instance_id, "run")).content.decode())
+        assert "5 tasks have results already: they are executed again, with all their effects." in text
+        assert give(admin, instance_id, "run") == ["Run 2 started."]
+        assert logged() == ["Run all: Run 1 started.", "Run all: Run 2 started."]
+
+    def test_a_confirmation_that_is_sent_twice_starts_one_run(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        fields = {"confirm": "yes", "seen": seen(admin.get(url(instance_id, "run")).content.decode())}
+        assert admin.post(url(instance_id, "run"), fields).status_code == 302
+        assert admin.post(url(instance_id, "run"), fields).status_code == 200
+        assert jobs.get_workflow(instance_id)["run"] == 1
+
+    @pytest.mark.parametrize("text", ["0", "false", "null", '{"a": [1, "é"]}'])
+    def test_with_an_argument(self, admin: Client, text: str) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        give(admin, instance_id, "run", argument=text, path="#.load")
+        assert jobs.get_task(instance_id, "#.load")["argument"] == json.loads(text)
+        assert logged() == ["Run, task #.load, with an argument: Run 1 started."]
+
+    @pytest.mark.parametrize("text", ["{", "NaN", "[" * 100_000])
+    def test_an_argument_that_is_not_json_is_said_and_kept(self, admin: Client, text: str) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        asked = admin.post(url(instance_id, "run"), {"argument": text})
+        html = asked.content.decode()
+        assert 'role="alert"' in html
+        assert f'spellcheck="false" aria-describedby="jf-argument-help jf-mistake" aria-invalid="true">{text}<' in html
+        answer = admin.post(url(instance_id, "run"), {"argument": text, "confirm": "yes", "seen": seen(html)})
+        assert answer.status_code == 200
+        assert jobs.get_workflow(instance_id)["run"] == 0
+
+    def test_a_task_that_cannot_run_says_why(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        assert "Task #.report" in give(admin, instance_id, "run", path="#.report")[0]
+        assert logged() == []
+
+
+class TestUpdaters:
+    def test_are_edited(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        assert "/do/updaters/?path=%23.load" in page(admin, instance_id, task="#.load")
+        assert "jf-mistake" not in admin.get(url(instance_id, "updaters"), {"path": "#.load"}).content.decode()
+        text = '[{"seen": {"$set": 3}}]'
+        assert give(admin, instance_id, "updaters", path="#.load", updaters=text) == [
+            "Saved. Later tasks see the context that they give."
+        ]
+        assert jobs.get_task(instance_id, "#.load")["updaters"] == json.loads(text)
+        again = admin.get(url(instance_id, "updaters"), {"path": "#.load"}).content.decode()
+        assert "$set" in again
+        assert logged() == [
+            "Context updaters, task #.load: Saved. Later tasks see the context that they give.",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "said"), [("[", "is not JSON"), ('[{"seen": {"$fly": 3}}]', "$fly"), ('{"a": 1}', "updaters")]
+    )
+    def test_mistakes_are_said_and_the_text_stays(self, admin: Client, text: str, said: str) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        asked = admin.get(url(instance_id, "updaters"), {"path": "#.load"}).content.decode()
+        fields = {"path": "#.load", "updaters": text, "confirm": "yes", "seen": seen(asked)}
+        answer = admin.post(url(instance_id, "updaters"), fields)
+        assert answer.status_code == 200
+        html = unescape(answer.content.decode())
+        assert said in html
+        assert f">{text}</textarea>" in html
+        assert not jobs.get_task(instance_id, "#.load")["updaters"]
+        assert logged() == []
+
+    def test_what_somebody_else_saved_meanwhile_is_shown(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        before = seen(admin.get(url(instance_id, "updaters"), {"path": "#.load"}).content.decode())
+        jobs.set_context_updaters(instance_id, "#.load", [{"a": {"$set": 1}}])
+        fields = {"path": "#.load", "updaters": "[]", "confirm": "yes", "seen": before}
+        assert "Something has changed meanwhile" in admin.post(url(instance_id, "updaters"), fields).content.decode()
+        assert jobs.get_task(instance_id, "#.load")["updaters"] == [{"a": {"$set": 1}}]
+
+    def test_only_of_a_task_that_is_ok(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", {"fail": True}, execute=True)
+        assert "/do/updaters/" not in page(admin, instance_id, task="#.split.february")
+        asked = admin.get(url(instance_id, "updaters"), {"path": "#.split.february"}).content.decode()
+        assert "Only a task that is ok" in asked
+        assert admin.get(url(instance_id, "updaters")).status_code == 404
+
+    def test_need_two_permissions(self, django_user_model: Any) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        names = ["view_workflowinstance", "change_workflowinstance", "view_payload_workflowinstance"]
+        for given, status in ((names[:2], 403), ([names[0], names[2]], 403), (names, 200)):
+            client = login(django_user_model, *given)
+            assert client.get(url(instance_id, "updaters"), {"path": "#.load"}).status_code == status
+            django_user_model.objects.all().delete()
 
 
 class TestStopping:
+    @pytest.mark.parametrize("data", [None, {"fail": True}])
+    def test_what_does_not_work_cannot_be_paused(self, admin: Client, data: Any) -> None:
+        assert "/do/pause/" not in page(admin, jobs.create_workflow_instance("flow_tree", data, execute=bool(data)))
+
     def test_cancels(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
         start(instance_id)
@@ -255,7 +357,7 @@ class TestList:
     def test_offers_what_the_reader_may_do(self, django_user_model: Any, admin: Client) -> None:
         jobs.create_workflow_instance("flow_tree")
         choices = re.findall(r'<option value="(\w+)"', admin.get(LIST).content.decode())
-        assert choices == ["resume", "cancel", "pause", "unpause", "reset", "delete_selected"]
+        assert choices == ["run", "resume", "cancel", "pause", "unpause", "reset", "delete_selected"]
         django_user_model.objects.all().delete()
         viewer = login(django_user_model, "view_workflowinstance")
         assert "_selected_action" not in viewer.get(LIST).content.decode()
@@ -290,7 +392,7 @@ class TestList:
         assert WorkflowInstance.objects.get().pk == other
 
     def test_not_more_than_can_be_looked_at(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("jobs_flow_django.admin.instances.ROWS", 1)
+        monkeypatch.setattr("jobs_flow_django.admin.run_views.ROWS", 1)
         ids = [jobs.create_workflow_instance("flow_tree") for _ in range(2)]
         data = {"action": "delete_selected", "_selected_action": ids[:1], "select_across": "1", "index": "0"}
         assert "at most 1 instances" in words(admin.post(LIST, data, follow=True).content.decode())
@@ -305,6 +407,7 @@ class TestAccess:
     @pytest.mark.parametrize(
         ("name", "codename"),
         [
+            ("run", "execute_workflowinstance"),
             ("resume", "execute_workflowinstance"),
             ("cancel", "execute_workflowinstance"),
             ("pause", "execute_workflowinstance"),
@@ -404,7 +507,8 @@ class TestHistory:
         assert "stale" not in words(page(admin, instance_id))
         jobs.execute_one_task(instance_id, "#.load")
         html = page(admin, instance_id, task="#.report")
-        assert html.count('<span class="jf-mark">stale</span>') == 4
+        mark = '<span class="jf-mark" title="#.load was executed after it: run this task again">stale</span>'
+        assert html.count(mark) == 4
         assert "#.load was executed after it" in words(html)
 
 

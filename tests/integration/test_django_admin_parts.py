@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs_flow_django.admin.formats import VALUE_LIMIT, duration_text, percent, pretty_json, printable
-from jobs_flow_django.admin.timeline import Timeline
+from jobs_flow.workflows.estimates import Remaining
+from jobs_flow_django.admin.formats import (
+    VALUE_LIMIT,
+    about_text,
+    duration_text,
+    left_text,
+    percent,
+    pretty_json,
+    printable,
+)
+from jobs_flow_django.admin.timeline import Timeline, times_text
 from jobs_flow_django.admin.tree import ATTENTION_SHOWN, EXPANDED_SHOWN, ROWS, SHOWN, Fold, TaskNode, walk
 
 
@@ -111,14 +122,15 @@ class TestTimeline:
         waiting = {"run": 1, "status": "queued", "queuedAt": 500}
         axis = Timeline.of(1, [running, waiting], 1000)
         assert axis is not None
-        assert axis.spans(running)[-1].width == axis.spans(waiting)[-1].width == "50.00%"
+        assert (axis.end, axis.now_x) == (1030, "97.09%")
+        assert axis.spans(running)[-1].width == axis.spans(waiting)[-1].width == "48.54%"
 
     def test_a_clock_that_is_behind_gives_no_negative_width(self) -> None:
         running = {"run": 1, "status": "running", "queuedAt": 5000, "executionTime": 6000}
         axis = Timeline.of(1, [running], 10)
         assert axis is not None
-        assert axis.end == 6000
-        assert [span.x for span in axis.spans(running)] == ["0.00%", "99.60%"]
+        assert axis.end == 6030
+        assert [(span.x, span.width) for span in axis.spans(running)] == [("0.00%", "97.09%"), ("97.09%", "0.40%")]
 
     def test_short_ones_can_be_seen_and_stay_inside(self) -> None:
         long = {"run": 1, "status": "ok", "queuedAt": 0, "executionTime": 0, "finishedAt": 1_000_000}
@@ -141,16 +153,41 @@ class TestTimeline:
         ("length", "labels"),
         [
             (1, ["0"]),
-            (7, ["0", "2 ms", "4 ms"]),
-            (1_000, ["0", "500 ms"]),
-            (2_500, ["0", "1 s", "2 s"]),
-            (100_000, ["0", "30 s", "1 min"]),
-            (5 * 3_600_000, ["0", "2 h", "4 h"]),
+            (7, ["0", "2 ms", "4 ms", "6 ms"]),
+            (1_000, ["0", "200 ms", "400 ms", "600 ms", "800 ms"]),
+            (2_500, ["0", "500 ms", "1 s", "1.5 s", "2 s"]),
+            (100_000, ["0", "30 s", "1 min", "1 min 30 s"]),
+            (5 * 3_600_000, ["0", "1 h", "2 h", "3 h", "4 h"]),
             (400 * 86_400_000, ["0", "100 d", "200 d", "300 d"]),
         ],
     )
     def test_ticks_are_round(self, length: int, labels: list[str]) -> None:
-        assert [tick.label for tick in Timeline(1, 0, length).ticks] == labels
+        ticks = Timeline(1, 0, length).ticks
+        assert [tick.label for tick in ticks] == labels
+        assert [tick.minor for tick in ticks] == [bool(n % 2) for n in range(len(labels))]
+
+    @given(st.integers(10, 10 * 365 * 86_400_000))
+    def test_ticks_are_neither_few_nor_many(self, length: int) -> None:
+        ticks = Timeline(1, 0, length).ticks
+        assert 3 <= len(ticks) <= 7
+        assert len({tick.label for tick in ticks}) == len(ticks)
+        assert all(float(tick.x.rstrip("%")) <= 92.5 for tick in ticks)
+
+    def test_earlier_attempts_are_on_it(self) -> None:
+        lost = {"run": 1, "status": "lost", "queuedAt": 0, "executionTime": 100, "finishedAt": 400, "duration": 300}
+        other = {**lost, "run": 0}
+        done = {"run": 1, "status": "ok", "queuedAt": 400, "executionTime": 500, "finishedAt": 1000, "duration": 500}
+        axis = Timeline.of(1, [done], None, {"#.a": [other, lost]})
+        assert axis is not None
+        assert (axis.start, axis.end) == (0, 1000)
+        assert [(span.kind, span.x) for span in axis.spans(done, [other, lost])] == [
+            *(("queued", "0.00%"), ("lost", "10.00%")),
+            *(("queued", "40.00%"), ("ok", "50.00%")),
+        ]
+        assert times_text(done, [lost]) == (
+            "attempt 1: waited 100 ms, ran 300 ms, lost; attempt 2: waited 100 ms, ran 500 ms"
+        )
+        assert times_text(done, []) == "waited 100 ms, ran 500 ms"
 
 
 class TestFormats:
@@ -171,6 +208,28 @@ class TestFormats:
     )
     def test_durations(self, milliseconds: float | None, text: str) -> None:
         assert duration_text(milliseconds) == text
+
+    @pytest.mark.parametrize(
+        ("milliseconds", "text"),
+        [
+            (0, "1 s"),
+            (9_400, "9 s"),
+            (9_600, "10 s"),
+            (41_000, "40 s"),
+            (57_000, "55 s"),
+            (58_000, "1 min"),
+            (200_000, "3 min"),
+            (3_590_000, "1 h"),
+            (7_900_000, "2 h 10 min"),
+            (90_000_000, "1 d 1 h"),
+        ],
+    )
+    def test_what_is_left_is_not_said_too_exactly(self, milliseconds: int, text: str) -> None:
+        assert about_text(milliseconds) == text
+        assert left_text(Remaining(milliseconds)) == f"about {text} left"
+
+    def test_what_takes_longer_than_ever_has_no_end_in_sight(self) -> None:
+        assert (left_text(Remaining(0, overrun=True)), left_text(None)) == ("longer than usual", "")
 
     @pytest.mark.parametrize(
         ("share", "shown"), [(0.0, 0), (0.001, 1), (0.5, 50), (0.999, 99), (1.0, 100), (7.0, 100), (-1.0, 0)]

@@ -16,7 +16,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from jobs_flow.storages.records import Flow, Outcome, RunSelection
+from jobs_flow.workflows.estimates import Estimates, Usual
+from jobs_flow.workflows.selection import select_all
 from jobs_flow_django import facade, jobs
+from jobs_flow_django.admin import timeline
 from jobs_flow_django.models import WorkflowInstance
 from tests.conftest import Database
 from tests.support.flows import HOSTILE, HOSTILE_NAME
@@ -67,6 +70,15 @@ def tasks(html: str) -> list[tuple[str, str]]:
     return [(unescape(name), status) for name, status in rows]
 
 
+def begin(client: Client, instance_id: str, **fields: str) -> Any:
+    """Ask for a run, and confirm what was shown; the page after it."""
+    asked = client.get(f"{LIST}{instance_id}/do/run/", fields)
+    found = re.search(r'name="seen" value="(\w+)"', asked.content.decode())
+    assert found
+    data = {"confirm": "yes", "seen": found[1], **fields}
+    return client.post(f"{LIST}{instance_id}/do/run/", data, follow=True)
+
+
 class TestPage:
     def test_shows_a_finished_run(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree", {"year": 2026}, name="Rain", realm="r1", execute=True)
@@ -115,6 +127,12 @@ class TestPage:
         assert "Traceback (most recent call last)" in text
         assert "raise ValueError" in text
 
+    def test_one_that_is_failed_still_says_why(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", {"fail": True}, execute=True)
+        jobs.execute_one_task(instance_id, "#.load")
+        assert jobs.get_workflow(instance_id)["error"] is None
+        assert "EXECUTION_FAILED at #.split.february" in words(page(admin, instance_id))
+
     def test_one_that_never_ran_has_no_timeline(self, admin: Client) -> None:
         html = page(admin, jobs.create_workflow_instance("flow_tree"))
         assert {status for _, status in tasks(html)} == {"inactive"}
@@ -130,8 +148,9 @@ class TestPage:
         html = page(admin, instance_id)
         assert tasks(html)[0] == ("load", "running")
         assert "40 % · row 4 of 10" in html
-        assert len(re.findall(r"<button[^>]* disabled", html)) == 1
-        assert f'<jobs-flow-progress instance="{instance_id}"' in html
+        assert re.findall(r'/do/(\w+)/"', html) == ["cancel", "pause", "destroy"]
+        assert f'data-jf-instance="{instance_id}" data-jf-socket="/ws/jobs-flow/"' in html
+        assert "data-jf-working" in html
         assert WorkflowInstance.objects.get().status == "inactive"
 
     def test_a_task_of_an_earlier_run_says_so_and_is_not_on_the_axis(self, admin: Client) -> None:
@@ -176,6 +195,158 @@ class TestPage:
         assert len(queries) <= 4, [query["sql"] for query in queries]
 
 
+def claim(instance_id: str, path: str, token: str = "t") -> None:
+    """Take a queued task, as a worker would."""
+    run = jobs.get_workflow(instance_id)["run"]
+    granted = jobs.storage.claim(instance_id, path, run, token=token, worker="w", revision=1, inputs=[], lease=60_000)
+    assert granted.state == "granted", granted
+
+
+def start(instance_id: str) -> None:
+    """Begin a run of all tasks that nobody executes."""
+    plan = jobs.registry.plan("flow_tree", None)
+    jobs.storage.start_run(instance_id, select_all(plan))
+
+
+class TestLive:
+    """What a page that is open asks for again and again."""
+
+    def test_the_part_is_what_the_page_shows(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", {"fail": True}, execute=True)
+        for query in ({}, {"task": "#.split.february"}, {"view": "graph"}):
+            part = page(admin, instance_id, part="live", **query).strip()
+            assert part.startswith('<div id="content-main"')
+            assert "<html" not in part
+            moving = re.compile(r'data-jf-now="\d+"')
+            assert moving.sub("", part) in moving.sub("", page(admin, instance_id, **query))
+
+    def test_with_the_same_permissions(self, django_user_model: Any) -> None:
+        data = {"fail": True, "d": "hidden-data"}
+        instance_id = jobs.create_workflow_instance(
+            "flow_tree", data, base_context={"c": "hidden-context"}, execute=True
+        )
+        stranger = login(django_user_model)
+        assert stranger.get(url(instance_id, part="live")).status_code == 403
+        django_user_model.objects.all().delete()
+        viewer = login(django_user_model, "view_workflowinstance")
+        parts = "".join(page(viewer, instance_id, part="live", task=task) for task in ("#.load", "#.split.february"))
+        assert [secret for secret in SECRETS if secret in parts] == []
+        assert "/do/" not in parts
+
+    def test_an_instance_that_is_gone_is_an_answer(self, admin: Client) -> None:
+        assert admin.get(url("00000000-0000-7000-8000-000000000000", part="live")).status_code == 404
+        assert Client().get(url("00000000-0000-7000-8000-000000000000", part="live")).status_code == 302
+
+    def test_says_up_to_where_it_knows(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        seq = jobs.snapshot(instance_id).seq
+        assert f'data-jf-seq="{seq}"' in page(admin, instance_id, part="live")
+
+    def test_a_log_may_come_where_there_is_none_yet(self, admin: Client, django_user_model: Any) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        start(instance_id)
+        assert 'data-jf-log="#.load" data-jf-next="0"' in page(admin, instance_id, task="#.load")
+        assert "data-jf-log" not in page(admin, instance_id, task="#.report")
+        django_user_model.objects.all().delete()
+        viewer = login(django_user_model, "view_workflowinstance")
+        assert "data-jf-log" not in page(viewer, instance_id, task="#.load")
+
+    def test_without_channels_there_is_no_socket_to_listen_to(self, admin: Client, settings: Any) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "channels"]
+        html = page(admin, instance_id)
+        assert 'data-jf-socket=""' in html
+        assert "jobs-flow.js" not in html
+        assert "admin.js" in html
+
+
+class TestWhatIsLeft:
+    def test_is_told_from_earlier_runs(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        start(instance_id)
+        claim(instance_id, "#.load")
+        assert 'class="jf-left"' not in page(admin, instance_id)
+        jobs.create_workflow_instance("flow_tree", execute=True)
+        jobs._estimates.clear()
+        # They took no time at all, so this one takes longer than usual.
+        now = jobs.storage.now
+        monkeypatch.setattr(jobs.storage, "now", lambda: now() + 5_000)
+        assert words(page(admin, instance_id)).count("longer than usual") == 2
+
+    def test_and_counted_down(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        start(instance_id)
+        claim(instance_id, "#.load")
+        known = {path: Usual((0,), (20_000,)) for path in jobs.get_all_paths("flow_tree")}
+        monkeypatch.setattr(facade.DjangoJobs, "get_estimates", lambda self, workflow: Estimates(1, 80_000, known))
+        html = page(admin, instance_id)
+        text = words(html)
+        assert "about 1 min left" in text
+        assert "about 20 s left" in text
+        assert len(re.findall(r'data-jf-left="\d+"', html)) == 2
+        jobs.pause(instance_id)
+        assert "about 1 min left" not in words(page(admin, instance_id))
+
+
+class TestAttempts:
+    def test_of_this_run_are_on_the_timeline(self, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        start(instance_id)
+        error = {"code": "WORKER_LOST", "message": "gone"}
+        claim(instance_id, "#.load")
+        jobs.storage.lose(instance_id, "#.load", 2, token="t", max_losses=3, error=error)
+        claim(instance_id, "#.load", "u")
+        jobs.storage.retry(instance_id, "#.load", 2, token="u", outcome=Outcome("failed", error=error), delay=0)
+        html = page(admin, instance_id)
+        # Not the one of the first run.
+        assert re.findall(r'<rect class="jf-bar-(?!queued)(\w+)"', html) == ["lost", "failed"]
+        assert re.search(r'aria-label="attempt 1: waited .*, ran .*, lost; attempt 2: .*, failed; attempt 3: ', html)
+        assert '<line class="jf-now"' in html
+        monkeypatch.setattr(timeline, "ATTEMPTED", 0)
+        assert "jf-bar-lost" not in page(admin, instance_id)
+
+
+class TestPictures:
+    def test_the_graph_is_coloured_and_leads_to_the_tasks(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", {"fail": True}, execute=True)
+        html = page(admin, instance_id, view="graph")
+        assert re.findall(r'class="jf-node jf-(\w+)"', html).count("ok") == 3
+        assert "jf-node jf-failed" in html
+        link = unescape(re.search(r'<a[^>]* href="(/admin[^"]*february[^"]*)"', html)[1])  # type: ignore[index]
+        chosen = admin.get(link).content.decode()
+        assert "<h2><bdi>#.split.february</bdi></h2>" in chosen
+        assert "jf-graph" in chosen
+
+    @pytest.mark.parametrize(
+        ("kind", "start", "content_type"), [("svg", "<svg", "image/svg+xml"), ("mermaid", "flowchart", "text/plain")]
+    )
+    def test_are_files_too(self, admin: Client, kind: str, start: str, content_type: str) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree", execute=True)
+        answer = admin.get(f"{LIST}{instance_id}/drawing/{kind}/")
+        assert start in answer.content.decode()[:300]
+        assert "february" in answer.content.decode()
+        assert answer["Content-Type"].startswith(content_type)
+        assert answer["Content-Disposition"].startswith("attachment")
+
+    def test_for_who_may_see_the_instance(self, django_user_model: Any) -> None:
+        instance_id = jobs.create_workflow_instance("flow_tree")
+        client = login(django_user_model)
+        assert client.get(f"{LIST}{instance_id}/drawing/svg/").status_code == 403
+        django_user_model.objects.all().delete()
+        viewer = login(django_user_model, "view_workflowinstance")
+        assert viewer.get(f"{LIST}{instance_id}/drawing/svg/").status_code == 200
+        assert viewer.get(f"{LIST}{instance_id}/drawing/gif/").status_code == 404
+        assert viewer.get(f"{LIST}nobody/drawing/svg/").status_code == 302
+
+    def test_names_in_them_are_text(self, admin: Client) -> None:
+        instance_id = jobs.create_workflow_instance("flow_hostile", name=HOSTILE, execute=True)
+        html = page(admin, instance_id, view="graph")
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
+        assert not re.search(r"<style|\sstyle=|\son\w+=[^&]", re.sub(r">[^<]*<", "><", html))
+        assert "<script>alert" not in admin.get(f"{LIST}{instance_id}/drawing/svg/").content.decode()
+
+
 class TestWideBlocks:
     def test_are_folded_but_for_what_failed(self, admin: Client) -> None:
         data = {"width": 200, "failing": [120, 170]}
@@ -205,8 +376,9 @@ class TestStorageTrouble:
         html = page(admin, instance_id)
         assert "cannot be reached" in html
         assert "Rain done" in words(html)
-        response = admin.post(f"{LIST}{instance_id}/run/", follow=True)
-        assert "cannot be reached" in response.content.decode()
+        asked = admin.get(f"{LIST}{instance_id}/do/run/").content.decode()
+        assert "cannot be reached" in asked
+        assert re.search(r'name="confirm" value="yes" disabled', asked)
 
 
 class TestHostileData:
@@ -243,7 +415,7 @@ class TestAccess:
     def test_nothing_without_a_permission(self, django_user_model: Any, instance_id: str) -> None:
         client = login(django_user_model, "view_payload_workflowinstance", "execute_workflowinstance")
         assert client.get(url(instance_id)).status_code == 403
-        assert client.post(f"{LIST}{instance_id}/run/").status_code == 403
+        assert client.post(f"{LIST}{instance_id}/do/run/").status_code == 403
         assert client.get(f"{LIST}{instance_id}/history/").status_code == 403
 
     def test_viewing_shows_no_payload_and_no_buttons(self, django_user_model: Any, instance_id: str) -> None:
@@ -254,7 +426,7 @@ class TestAccess:
         assert jobs.get_workflow(instance_id)["error"]["code"] in html
         assert "You may not see results" in html
         assert "Run all" not in html
-        assert client.post(f"{LIST}{instance_id}/run/").status_code == 403
+        assert client.post(f"{LIST}{instance_id}/do/run/").status_code == 403
         assert WorkflowInstance.objects.get().run == 1
 
     def test_payload_with_its_permission(self, django_user_model: Any, instance_id: str) -> None:
@@ -266,14 +438,14 @@ class TestAccess:
     def test_running_with_its_permission(self, django_user_model: Any, instance_id: str) -> None:
         client = login(django_user_model, "view_workflowinstance", "execute_workflowinstance")
         assert "Run all" in page(client, instance_id)
-        assert client.post(f"{LIST}{instance_id}/run/").status_code == 302
+        assert begin(client, instance_id).status_code == 200
         assert WorkflowInstance.objects.get().run == 2
 
     def test_the_owner_sees_and_runs_theirs_and_no_other(self, django_user_model: Any, instance_id: str) -> None:
         client = login(django_user_model)
         own = jobs.create_workflow_instance("flow_tree", owner=django_user_model.objects.get(username="reader"))
         assert "Run all" in page(client, own)
-        assert client.post(f"{LIST}{own}/run/").status_code == 302
+        assert begin(client, own).status_code == 200
         assert jobs.get_workflow(own)["status"] == "done"
         assert client.get(url(instance_id)).status_code == 403
         assert client.get(LIST).status_code == 403
@@ -282,25 +454,26 @@ class TestAccess:
         client = login(django_user_model, is_staff=False)
         own = jobs.create_workflow_instance("flow_tree", owner=django_user_model.objects.get(username="reader"))
         assert client.get(url(own)).status_code == 302
-        client.post(f"{LIST}{own}/run/")
+        client.post(f"{LIST}{own}/do/run/", {"confirm": "yes"})
         assert jobs.get_workflow(own)["run"] == 0
 
 
 class TestStarting:
     def test_all(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
-        response = admin.post(f"{LIST}{instance_id}/run/", follow=True)
-        assert "Run 1 started: all tasks." in response.content.decode()
+        response = begin(admin, instance_id)
+        assert "Run 1 started." in response.content.decode()
         assert jobs.get_workflow(instance_id)["status"] == "done"
         entry = LogEntry.objects.get()
-        assert (entry.object_id, entry.get_change_message()) == (instance_id, "Run 1 started: all tasks.")
+        assert (entry.object_id, entry.get_change_message()) == (instance_id, "Run all: Run 1 started.")
         assert "Run 1 started" in admin.get(f"{LIST}{instance_id}/history/").content.decode()
 
     def test_one_task(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
-        response = admin.post(f"{LIST}{instance_id}/run/", {"path": "#.load"}, follow=True)
+        response = begin(admin, instance_id, path="#.load")
         html = response.content.decode()
-        assert "Run 1 started: task #.load." in html
+        assert "Run 1 started." in html
+        assert LogEntry.objects.get().get_change_message() == "Run, task #.load: Run 1 started."
         assert tasks(html)[:2] == [("load", "ok"), ("split", "inactive")]
         assert response.redirect_chain[-1][0].endswith("?task=%23.load")
 
@@ -314,7 +487,7 @@ class TestStarting:
     )
     def test_what_cannot_start_says_why(self, admin: Client, path: str, message: str) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
-        response = admin.post(f"{LIST}{instance_id}/run/", {"path": path}, follow=True)
+        response = begin(admin, instance_id, path=path)
         assert message in response.content.decode()
         assert jobs.get_workflow(instance_id)["run"] == 0
         assert not LogEntry.objects.exists()
@@ -322,8 +495,9 @@ class TestStarting:
     def test_one_that_is_at_work_already(self, admin: Client) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
         jobs.storage.start_run(instance_id, RunSelection(["#.load"], ["#.load"], {}))
-        response = admin.post(f"{LIST}{instance_id}/run/", follow=True)
+        response = begin(admin, instance_id)
         assert 'class="error"' in response.content.decode()
+        assert "A run is going on." in admin.get(f"{LIST}{instance_id}/do/run/").content.decode()
         assert jobs.get_workflow(instance_id)["run"] == 1
 
     def test_without_a_broker_nothing_starts_and_the_page_says_so(
@@ -335,23 +509,27 @@ class TestStarting:
         monkeypatch.setattr(facade, "find_celery_app", lambda: nowhere)
         settings.JOBS_FLOW = {"STORAGE": storage_url}
         instance_id = jobs.create_workflow_instance("flow_tree")
-        html = admin.post(f"{LIST}{instance_id}/run/", follow=True).content.decode()
+        html = begin(admin, instance_id).content.decode()
         assert "The Celery broker cannot be reached, so nothing was started" in words(html)
         assert "BROKER_UNAVAILABLE" in html
         row = WorkflowInstance.objects.get()
         assert (row.status, row.error["code"]) == ("inactive", "BROKER_UNAVAILABLE")
+        assert "Run 1, not started" in words(html)
 
     def test_only_by_post_and_with_a_token(self, django_user_model: Any) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
         user = django_user_model.objects.create_superuser("admin")
         client = Client(enforce_csrf_checks=True)
         client.force_login(user)
-        assert client.get(f"{LIST}{instance_id}/run/").status_code == 405
-        assert client.post(f"{LIST}{instance_id}/run/").status_code == 403
+        assert client.get(f"{LIST}{instance_id}/do/run/", {"confirm": "yes"}).status_code == 200
+        assert client.post(f"{LIST}{instance_id}/do/run/", {"confirm": "yes"}).status_code == 403
         assert jobs.get_workflow(instance_id)["run"] == 0
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page(client, instance_id))
+        asked = client.get(f"{LIST}{instance_id}/do/run/").content.decode()
+        token, seen = (re.search(rf'name="{name}" value="(\w+)"', asked) for name in ("csrfmiddlewaretoken", "seen"))
         assert token is not None
-        client.post(f"{LIST}{instance_id}/run/", {"csrfmiddlewaretoken": token[1]})
+        assert seen is not None
+        data = {"csrfmiddlewaretoken": token[1], "seen": seen[1], "confirm": "yes"}
+        client.post(f"{LIST}{instance_id}/do/run/", data)
         assert jobs.get_workflow(instance_id)["run"] == 1
 
     def test_inside_a_transaction_around_the_request(
@@ -359,6 +537,6 @@ class TestStarting:
     ) -> None:
         instance_id = jobs.create_workflow_instance("flow_tree")
         monkeypatch.setitem(connections[database.alias].settings_dict, "ATOMIC_REQUESTS", True)
-        response = admin.post(f"{LIST}{instance_id}/run/", follow=True)
-        assert "A run starts: all tasks." in response.content.decode()
+        response = begin(admin, instance_id)
+        assert "A run starts." in response.content.decode()
         assert jobs.get_workflow(instance_id)["status"] == "done"

@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 from jobs_flow_django import jobs
 from jobs_flow_django.models import WorkflowInstance
 from tests.conftest import Database
+from tests.integration.test_django_admin_run import begin
 from tests.support import flows  # noqa: F401 - registers the workflows
 from tests.support.eventually import eventually
 from tests.support.processes import Worker
@@ -59,8 +60,8 @@ class TestWorker:
     ) -> None:
         instance_id = jobs.create_workflow_instance("behaviour_ok")
         start_worker(pool="solo")
-        page = admin_client.post(f"{LIST}{instance_id}/run/", follow=True).content.decode()
-        assert "Run 1 started: all tasks." in page
+        page = begin(admin_client, instance_id).content.decode()
+        assert "Run 1 started." in page
         status_becomes(instance_id, "done")
 
 
@@ -110,7 +111,7 @@ class TestInABrowser:
                     page.wait_for_selector(".jf-detail")
                     assert page.evaluate("document.documentElement.scrollWidth") <= width
                     take_picture(page, f"admin-{name}-{theme}-{width}")
-                for command in ("resume", "cancel", "destroy"):
+                for command in ("run", "resume", "cancel", "destroy"):
                     page.goto(f"{LIST}{known}/do/{command}/")
                     page.wait_for_selector(".jf-confirm")
                     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -130,32 +131,3 @@ class TestInABrowser:
                 context.close()
             browser.close()
         assert [text for text in complaints if "favicon.ico" not in text] == []
-
-    @pytest.mark.parametrize("database", ["default"], indirect=True)
-    def test_a_run_is_watched_to_its_end(
-        self,
-        database: Database,
-        start_web: Callable[..., Any],
-        start_worker: Callable[..., Worker],
-        storage_url: str,
-        admin_client: Client,
-        chromium: Path,
-        take_picture: Callable[[Any, str], None],
-    ) -> None:
-        """Started on the page, watched there, and shown with its results when it is over; nobody reloads."""
-        instance_id = jobs.create_workflow_instance("behaviour_parallel", name="Watched")
-        web = start_web()
-        start_worker(env={"DEMO_PACE": "0.3"})
-        cookie = {"name": "sessionid", "value": admin_client.cookies["sessionid"].value, "url": web.url}
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-            context = browser.new_context(viewport={"width": 1400, "height": 800}, base_url=web.url)
-            context.add_cookies([cookie])  # type: ignore[list-item]
-            page = context.new_page()
-            page.goto(f"{LIST}{instance_id}/change/")
-            page.get_by_role("button", name="Run all").click()
-            page.wait_for_selector("jobs-flow-progress >> text=/[1-9] of 7|[1-9]\\/7|[1-9]\\d* ?%/")
-            take_picture(page, "admin-live")
-            page.wait_for_selector(".jf-head .jf-badge.jf-done")
-            assert page.locator(".jf-table .jf-badge.jf-ok").count() == 7
-            browser.close()
