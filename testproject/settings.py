@@ -45,6 +45,8 @@ INSTALLED_APPS = [
     "jobs_flow_django",
     "testproject.weather",
     "testproject.behaviours",
+    "testproject.react_page",
+    "testproject.playground",
 ]
 
 MIDDLEWARE = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -21,17 +21,39 @@ ORDER = ("curve", "extremes", "amounts", "spells", "wind", "kinds", "snow", "hou
 PAGE = "report.html"
 STYLE = "report.css"
 
+
+class Section(TypedDict):
+    """A part of a report; ``plot`` is the name of a file beside it."""
+
+    section: str
+    title: str
+    figures: list[Figure]
+    plot: str | None
+    alt: str
+
+
+class Report(TypedDict):
+    """A whole report; ``page`` is the name of the file it was written to."""
+
+    title: str
+    period: dict[str, Any]
+    summary: str
+    sections: list[Section]
+    source: str
+    page: str
+
+
 _INSTANCE_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def section(
     name: str, title: str, *, figures: Sequence[Figure] = (), plot: str | None = None, alt: str = ""
-) -> dict[str, Any]:
+) -> Section:
     """One part of a report."""
     return {"section": name, "title": title, "figures": list(figures), "plot": plot, "alt": alt}
 
 
-def compose(label: str, period: Mapping[str, Any], results: Any, *, source: str = "") -> dict[str, Any]:
+def compose(label: str, period: Mapping[str, Any], results: Any, *, source: str = "") -> Report:
     """The report out of whatever the measures handed on.
 
     A skipped task hands on what it was given, which is no section, so what it would have told is left out.

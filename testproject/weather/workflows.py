@@ -15,18 +15,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 
 from jobs_flow import Job, Task, workflow
 from testproject.weather import measures, readings, report
 from testproject.weather.readings import Row
+from testproject.weather.report import Report, Section
 
 NAME = "weather_report"
-Section = dict[str, Any]
+
+
+class ReportData(TypedDict):
+    """What an instance is made with: a file's name (never its path), what to call it, and what to report."""
+
+    file: str
+    uploaded: bool
+    label: str
+    year: int | None
+    rain: bool
 
 
 def report_data(
@@ -36,18 +47,18 @@ def report_data(
     label: str = "Seattle",
     year: int | None = None,
     rain: bool = True,
-) -> dict[str, Any]:
-    """The data of an instance: a file's name (never its path), what to call it, and what to report."""
+) -> ReportData:
+    """The data of an instance: the demo's readings, all years and rain, unless something else is said."""
     return {"file": file, "uploaded": uploaded, "label": label, "year": year, "rain": rain}
 
 
-@workflow(NAME)
-def weather_report(data: Mapping[str, Any]) -> list[Task]:
+@workflow(NAME, example=report_data())
+def weather_report(data: ReportData) -> list[Task]:
     """The tasks of a report."""
     return [
         Task(
             "load",
-            lambda res, job: load(data, job),
+            partial(load, data),
             dest="readings",
             on_complete=lambda res: f"{len(res)} readings",
             description="Read and check the file",
@@ -96,16 +107,16 @@ def weather_report(data: Mapping[str, Any]) -> list[Task]:
                 ),
             ],
         ),
-        Task("report", lambda res, job: write(data, res, job), description="Put it all on one page"),
+        Task("report", partial(write, data), description="Put it all on one page"),
     ]
 
 
 # -- the tasks ---------------------------------------------------------------------------------
 
 
-def load(data: Mapping[str, Any], job: Job) -> list[Row]:
+def load(data: ReportData, res: Any, job: Job) -> list[Row]:
     """The rows of the file that the instance is about."""
-    path = readings.find(str(data["file"]), uploaded=bool(data["uploaded"]))
+    path = readings.find(data["file"], uploaded=data["uploaded"])
     job.log(f"reading {path.stat().st_size:,} bytes")
 
     def progress(done: int, total: int) -> None:
@@ -222,11 +233,11 @@ def hours(res: Any, job: Job) -> Section:
     )
 
 
-def write(data: Mapping[str, Any], res: Any, job: Job) -> dict[str, Any]:
+def write(data: ReportData, res: Any, job: Job) -> Report:
     """The whole report: also written as a page beside its plots."""
     rest(job)
     source = "" if data["uploaded"] else "Readings: NOAA, public domain."
-    made = report.compose(str(data["label"]), job.context["period"], res, source=source)
+    made = report.compose(data["label"], job.context["period"], res, source=source)
     report.write_page(_directory(job), made)
     return made
 

@@ -2,7 +2,7 @@
  * Areas of a page that change without a reload.
  *
  * <form data-into="ID">: the form is sent in the background and its answer is shown in the element of that id.
- * <div data-src="URL" data-follows="ID">: is fetched again when something starts or ends in that element.
+ * <div data-src="URL" data-follows="ID ID">: is fetched again when something starts or ends in one of those elements.
  * [data-on-failure]: is shown once the progress beside it has failed.
  * Without this script the forms work all the same, with a page for each step.
  */
@@ -21,7 +21,7 @@
 
   const refresh = async (id) => {
     for (const element of document.querySelectorAll("[data-follows]")) {
-      if (element.dataset.follows !== id) continue;
+      if (!element.dataset.follows.split(" ").includes(id)) continue;
       const answer = await fetchFragment(element.dataset.src);
       if (answer?.ok) element.innerHTML = await answer.text();
     }

@@ -1,0 +1,1 @@
+"""A page of React components, which watch and start jobs by themselves."""
