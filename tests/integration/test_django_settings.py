@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from jobs_flow import Jobs
 from jobs_flow.backends import SyncBackend
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.storages import MemoryStorage
-from jobs_flow_django import facade, jobs
+from jobs_flow_django import checks, facade, jobs, setup_websocket
 from jobs_flow_django.conf import Settings, get_settings, parse
 from scripts.environment import ROOT
 from testproject.celery import app as testproject_app
@@ -48,6 +49,10 @@ class TestSettings:
             pytest.param({"CELERY_APP": 7}, ["'CELERY_APP'", "a string or None, not int"], id="type"),
             pytest.param({"AUTHORIZE": ""}, ["'AUTHORIZE'", "empty"], id="empty"),
             pytest.param({"BACKEND": "threads"}, ["'BACKEND'", "'threads'", "celery or sync"], id="backend"),
+            pytest.param({"SOCKET_WATCHES": "9"}, ["'SOCKET_WATCHES'", "an integer, not str"], id="no integer"),
+            pytest.param({"SOCKET_WATCHES": True}, ["'SOCKET_WATCHES'", "an integer, not bool"], id="a flag"),
+            pytest.param({"SOCKETS_PER_USER": 0}, ["'SOCKETS_PER_USER'", "at least 1, not 0"], id="zero"),
+            pytest.param({"SOCKET_WATCH": 9}, ["Did you mean 'SOCKET_WATCHES'?"], id="like an integer's"),
             pytest.param({"WEBSOCKET_PATH": "/ws/"}, ["'WEBSOCKET_PATH'", "slash"], id="path"),
             pytest.param(["STORAGE"], ["JOBS_FLOW", "must be a dict, not list"], id="no dict"),
         ],
@@ -61,6 +66,13 @@ class TestSettings:
         with pytest.raises(ConfigurationError) as caught:
             parse({"STORAGE": "redis://:hunter2@host/0", "BACKEND": "no"})
         assert "hunter2" not in str(caught.value)
+
+    def test_the_limits_are_those_of_the_documentation(self) -> None:
+        text = (ROOT / "docs" / "howto" / "access.md").read_text(encoding="utf-8")
+        limits = {field.name: field.default for field in fields(Settings) if isinstance(field.default, int)}
+        assert limits
+        for key, default in limits.items():
+            assert f"| `{key}` | {default}" in text
 
     def test_a_storage_of_ones_own(self, settings: Any) -> None:
         own = MemoryStorage()
@@ -144,6 +156,27 @@ class TestChecks:
         assert self.found() == {}
         settings.JOBS_FLOW = {**settings.JOBS_FLOW, "BODIES": "default"}
         assert "JOBS_FLOW['BODIES']" in self.found()["jobs_flow_django.E004"]
+
+    def test_a_development_server_without_sockets_is_told_to_who_starts_it(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["manage.py", "runserver"])
+        assert "uvicorn project.asgi:application" in self.found()["jobs_flow_django.W008"]
+        monkeypatch.setattr(checks, "get_commands", lambda: {"runserver": "daphne"})
+        assert self.found() == {}
+        monkeypatch.setattr(checks.apps, "is_installed", lambda name: True)
+        settings.ASGI_APPLICATION = None
+        assert "setup_websocket" in self.found()["jobs_flow_django.E006"]
+        monkeypatch.setattr(sys, "argv", ["manage.py", "check"])
+        assert self.found() == {}
+
+    def test_events_over_a_layer_that_reaches_nobody(self, settings: Any) -> None:
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+        assert self.found() == {}
+        settings.JOBS_FLOW = {"STORAGE": "dynamodb://localhost/table?events=channels"}
+        assert "reaches no other process" in self.found()["jobs_flow_django.W009"]
+        settings.JOBS_FLOW = {**settings.JOBS_FLOW, "BACKEND": "sync"}
+        assert self.found() == {}
 
     def test_no_celery_app(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(facade, "find_celery_app", lambda: None)
@@ -249,6 +282,39 @@ class TestStarting:
         )
         assert done.returncode == 1
         assert "ConfigurationError: The jobs-flow setting JOBS_FLOW['BACKND'] is wrong" in done.stderr
+
+    @pytest.mark.parametrize("command", ["check", "runserver --noreload 1", "migrate --plan"])
+    def test_wrong_settings_are_told_by_commands_without_a_traceback(self, tmp_path: Path, command: str) -> None:
+        done = run_python(
+            f"""
+            import sys
+            from testproject import settings
+            settings.JOBS_FLOW = {{"STORAGE": "redis://h", "BACKND": "sync"}}
+            from django.core.management import execute_from_command_line
+            execute_from_command_line(["manage.py", *{command.split()!r}])
+            """,
+            TESTPROJECT_VAR=str(tmp_path),
+        )
+        assert done.returncode == 1
+        assert "(jobs_flow_django.E001) The jobs-flow setting JOBS_FLOW['BACKND'] is wrong" in done.stderr
+        assert "Did you mean 'BACKEND'?" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_the_routing_is_imported_whatever_the_settings_are(self, settings: Any) -> None:
+        from jobs_flow_django.live import routing
+
+        settings.JOBS_FLOW = {"WEBSOCKET_PATH": "live/"}
+        assert str(routing.websocket_urlpatterns[0].pattern) == "live/"
+        settings.JOBS_FLOW = {"WEBSOCKET_PATH": 7}
+        with pytest.raises(ConfigurationError, match="WEBSOCKET_PATH"):
+            routing.websocket_urlpatterns  # noqa: B018
+        with pytest.raises(ConfigurationError, match="WEBSOCKET_PATH"):
+            setup_websocket(None)
+
+    def test_sockets_without_channels_say_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "channels", None)
+        with pytest.raises(ConfigurationError, match=r"pip install jobs-flow\[channels\]"):
+            setup_websocket(None)
 
     def test_importing_jobs_needs_no_settings(self, tmp_path: Path) -> None:
         done = run_python(

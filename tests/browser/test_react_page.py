@@ -1,0 +1,86 @@
+"""The React page in a browser: a form that becomes the progress of its job, then the report; a job that has failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import axe
+from tests.support.pages import assert_fits, assert_not_reloaded, mark
+from tests.support.processes import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OpenPage = Callable[..., Page]
+TakePicture = Callable[[Page, str], None]
+
+SERIOUS = """async () => {
+    const found = await axe.run(document, { resultTypes: ["violations"] });
+    return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}"""
+
+
+def serious_faults(page: Page) -> list[str]:
+    page.evaluate(f"() => {{ {axe.source()} }}")
+    found: list[str] = page.evaluate(SERIOUS)
+    return found
+
+
+class TestReport:
+    def test_takes_the_place_of_the_form_and_gives_it_back(
+        self, open_page: OpenPage, worker: Worker, take_picture: TakePicture
+    ) -> None:
+        page = open_page("/react/")
+        mark(page)
+        take_picture(page, "react-form")
+        page.get_by_role("button", name="Make the report").click()
+        expect(page.get_by_role("progressbar")).to_have_count(2)
+        expect(page.get_by_role("button", name="Make the report")).to_have_count(0)
+        expect(page.get_by_text("1461 readings")).to_be_visible(timeout=20_000)
+        take_picture(page, "react-progress")
+
+        report = page.get_by_role("article")
+        expect(report.get_by_role("heading", name="Seattle, 2012 to 2015")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Weather: Seattle is ready.")).to_be_visible()
+        expect(report.get_by_role("img")).to_have_count(5)
+
+        # The tree, with the keyboard: the panel is that of the task that is chosen.
+        page.get_by_role("treeitem").first.focus()
+        page.keyboard.press("w")
+        page.keyboard.press("Enter")
+        panel = page.get_by_role("region", name="Wind")
+        expect(panel.get_by_text("Days over 8 m/s")).to_be_visible()
+        assert serious_faults(page) == []
+        take_picture(page, "react-report")
+
+        page.set_viewport_size({"width": 360, "height": 740})
+        page.emulate_media(color_scheme="dark")
+        assert_fits(page)
+        assert serious_faults(page) == []
+        take_picture(page, "react-phone")
+        assert_not_reloaded(page)
+
+        page.get_by_role("button", name="Another report").click()
+        expect(page.get_by_role("button", name="Make the report")).to_be_visible()
+
+
+class TestFailure:
+    def test_is_shown_with_a_way_back(self, open_page: OpenPage, worker: Worker, take_picture: TakePicture) -> None:
+        page = open_page("/behaviours/")
+        page.get_by_role("button", name="Run Failing").click()
+        expect(page).to_have_url(re.compile("instance="))
+        instance = page.url.partition("instance=")[2]
+        page.goto(page.url.partition("/behaviours/")[0] + f"/react/?instance={instance}")
+
+        expect(page.get_by_role("alert")).to_have_text(
+            re.compile("reserve failed: There are no more umbrellas."), timeout=20_000
+        )
+        assert serious_faults(page) == []
+        take_picture(page, "react-failed")
+        page.get_by_role("button", name="Back").click()
+        expect(page.get_by_role("button", name="Make the report")).to_be_visible()
+        assert "instance=" not in page.url
