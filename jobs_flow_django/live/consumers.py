@@ -79,7 +79,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self.close(CLOSE_CODES.get(error.code, 1011))
 
     async def _send_text(self, text: str) -> None:
-        # Not through the methods of Channels, nor middleware: with many watchers this line is most of what a change costs.
+        # Not through the methods of Channels, nor middleware: with many watchers this is most of what a change costs.
         send: Any = self.scope.get(DIRECT_SEND, self.base_send)
         try:
             await send({"type": "websocket.send", "text": text})
