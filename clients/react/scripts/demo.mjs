@@ -3,7 +3,7 @@
  *
  *   node scripts/demo.mjs [DIRECTORY]   writes there instead
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
@@ -40,10 +40,14 @@ const output = await build({
   },
 });
 
+const { version } = JSON.parse(readFileSync(join(modules("react"), "package.json"), "utf8"));
+const banner = `/*! The React page of the jobs-flow demo, with React ${version} (LICENSE-react.txt). Built from testproject/frontend; do not edit. */\n`;
+
 rmSync(TARGET, { recursive: true, force: true });
 mkdirSync(TARGET, { recursive: true });
+copyFileSync(join(modules("react"), "LICENSE"), join(TARGET, "LICENSE-react.txt"));
 for (const file of output[0].output) {
   const text = String(file.code ?? file.source);
-  writeFileSync(join(TARGET, file.fileName), `${text.trim()}\n`);
+  writeFileSync(join(TARGET, file.fileName), `${file.code ? banner : ""}${text.trim()}\n`);
   console.log(`demo: ${file.fileName.padEnd(28)} ${String(text.length).padStart(7)} bytes`);
 }
