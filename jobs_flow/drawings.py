@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from jobs_flow import aio
-from jobs_flow.errors import InstanceNotFound, InvalidArgument, UnknownWorkflow
+from jobs_flow.errors import DefinitionError, InstanceNotFound, InvalidArgument, UnknownWorkflow
 from jobs_flow.queries import Queries
 from jobs_flow.storages.records import Json
 from jobs_flow.workflows import drawing
@@ -19,9 +19,13 @@ class Drawings(Queries):
     def draw(self, workflow: str, data: Json = None, *, format: str = "mermaid") -> str:  # noqa: A002 - as users say it
         """A workflow's tasks for ``data``, as ``mermaid`` text or as an ``svg`` file that stands by itself.
 
+        Without data it is drawn for the ``example`` that it was registered with, if there is one.
+
         Raises ``UnknownWorkflow``, ``DefinitionError``, ``InvalidArgument``.
         """
         draw = _drawer(format)
+        if data is None:
+            data = next(iter(self.runtime.registry.examples(workflow)), None)
         return draw(self.describe(workflow, data), title=workflow)
 
     def draw_run(self, instance_id: str, *, format: str = "mermaid") -> str:  # noqa: A002 - as users say it
@@ -41,7 +45,15 @@ class Drawings(Queries):
         ``data`` is JSON text, for a workflow only. Raises as they do; ``UnknownWorkflow`` when it is neither.
         """
         if data is not None or subject in self.runtime.registry.names():
-            return self.draw(subject, _parsed(data), format=format)
+            try:
+                return self.draw(subject, _parsed(data), format=format)
+            except DefinitionError as error:
+                if data is not None or not error.reason.startswith("the generator raised"):
+                    raise
+                reason = (
+                    f"{error.reason}. Say what data describes it: --data JSON, or @workflow({subject!r}, example=…)"
+                )
+                raise DefinitionError(workflow=subject, path="#", reason=reason) from error
         try:
             return self.draw_run(subject, format=format)
         except InstanceNotFound:

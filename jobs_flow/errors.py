@@ -72,6 +72,7 @@ class DefinitionError(JobsFlowError):
     """Workflow {workflow!r} is not well formed at {path}: {reason}"""
 
     code = "INVALID_DEFINITION"
+    reason: str
 
     def __init__(self, *, workflow: str, path: str, reason: str) -> None:
         super().__init__(workflow=workflow, path=path, reason=reason)

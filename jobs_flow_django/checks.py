@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ def check_settings(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Che
     except ConfigurationError as error:
         return [Error(str(error), id="jobs_flow_django.E001")]
     return [
+        *_check_storage(settings),
         *_check_authorize(settings),
         *_check_bodies(settings),
         *(_check_celery(settings) if settings.BACKEND == "celery" else ()),
@@ -65,18 +67,35 @@ def check_storage(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Chec
             )
         ]
     finally:
+        if storage is not settings.STORAGE:
+            storage.close()
+
+
+def _check_storage(settings: Settings) -> list[CheckMessage]:
+    """Whether the URL names a storage that can be used; connects to nothing."""
+    try:
+        storage = create_storage(settings.STORAGE)
+    except ConfigurationError as error:
+        said = (
+            ConfigurationError(setting=key_name("STORAGE"), reason=error.reason)
+            if error.setting == "storage"
+            else error
+        )
+        return [Error(str(said), id="jobs_flow_django.E007")]
+    if storage is not settings.STORAGE:
         storage.close()
+    return []
 
 
 def _check_authorize(settings: Settings) -> list[CheckMessage]:
     if settings.AUTHORIZE is None:
         return []
     try:
-        if callable(import_string(settings.AUTHORIZE)):
-            return []
-        reason = "it is not callable"
+        reason = _not_a_rule(import_string(settings.AUTHORIZE))
     except ImportError as error:
         reason = str(error)
+    if reason is None:
+        return []
     return [
         Error(
             f"{key_name('AUTHORIZE')} is {settings.AUTHORIZE!r}: {reason}.",
@@ -84,6 +103,21 @@ def _check_authorize(settings: Settings) -> list[CheckMessage]:
             id="jobs_flow_django.E002",
         )
     ]
+
+
+def _not_a_rule(given: Any) -> str | None:
+    """Why ``given`` could not be asked, or would never say yes; None where it can be."""
+    if not callable(given):
+        return "it is not callable"
+    if inspect.iscoroutinefunction(given):
+        return "it is a coroutine function, and what it returns is never True"
+    try:
+        inspect.signature(given).bind(None, "view", None)
+    except TypeError as error:
+        return f"it cannot be called so: {error}"
+    except ValueError:
+        pass  # nothing is known of its parameters
+    return None
 
 
 def _check_bodies(settings: Settings) -> list[CheckMessage]:

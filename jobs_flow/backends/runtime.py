@@ -8,9 +8,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from jobs_flow.backends.policy import Policy
-from jobs_flow.errors import CannotStart, DefinitionChanged, InstanceNotFound
+from jobs_flow.errors import CannotStart, DefinitionChanged, InstanceNotFound, InvalidArgument
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.bodies import SHARED, Bodies
 from jobs_flow.storages.body_stores import BodyStore
@@ -94,7 +95,11 @@ class Runtime:
         return self.get_policy()
 
     def header(self, instance_id: Any) -> Instance:
-        """The stored header. Raises ``InstanceNotFound``."""
+        """The stored header. Raises ``InstanceNotFound``, and ``InvalidArgument`` for a ``UUID``."""
+        if isinstance(instance_id, UUID):
+            # Which would look, in a message that there is none, just like the id of one that there is.
+            reason = f"it is a UUID, and ids are text: str(id), or <str:id> in the route of a view, not {instance_id!r}"
+            raise InvalidArgument(argument="instance_id", reason=reason)
         header = self.storage.get_instance(instance_id) if isinstance(instance_id, str) else None
         if header is None:
             raise InstanceNotFound(instance_id=str(instance_id))

@@ -18,10 +18,12 @@ from jobs_flow_django.api.answers import NeedsAsgi, NeedsConnection, WrongConten
 from jobs_flow_django.api.doors import check_csrf, door, scope_of
 from jobs_flow_django.conf import get_settings
 from jobs_flow_django.live import access, commands, protocol
-from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, ProtocolError
+from jobs_flow_django.live.access import Scope
+from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, NotAuthenticated, ProtocolError
 from jobs_flow_django.live.limits import allowance_of
 from jobs_flow_django.live.parsing import parse
-from jobs_flow_django.live.requests import Request, SetVisibility, SetWindow, Unwatch, Watch
+from jobs_flow_django.live.requests import GetTask, GetTaskLogs, Request, SetVisibility, SetWindow, Unwatch, Watch
+from jobs_flow_django.tickets import read_ticket
 
 
 @door("POST")
@@ -32,14 +34,18 @@ async def requests(request: HttpRequest) -> HttpResponseBase:
         raise WrongContentType()
     if not access.is_anonymous(scope):
         await check_csrf(request)
-    allowance = allowance_of(scope)
-    allowance.take_request()
+    known = None if access.is_anonymous(scope) else allowance_of(scope)
+    if known is not None:
+        known.take_request()
     asked: Request | None = None
     try:
         asked = parse(_text(request), get_settings().SOCKET_MESSAGE_BYTES)
         if isinstance(asked, Watch | Unwatch | SetWindow | SetVisibility):
             raise NeedsConnection()
-        allowance.take_start(asked)
+        if known is None:
+            _count_holder(scope, asked)
+        else:
+            known.take_start(asked)
         return answer(await commands.perform(asked, scope))
     except ProtocolError as error:
         return problem(error, ref=error.ref)
@@ -47,6 +53,24 @@ async def requests(request: HttpRequest) -> HttpResponseBase:
         if asked is None:
             raise
         return problem(error, ref=asked.ref, instance_id=asked.workflow_id)
+
+
+def _count(scope: Scope, asked: Watch) -> None:
+    """Count a request of anybody; raises ``TooManyRequests``."""
+    if access.is_anonymous(scope):
+        _count_holder(scope, asked)
+    else:
+        allowance_of(scope).take_request()
+
+
+def _count_holder(scope: Scope, asked: Request) -> None:
+    """Count a request of the holder of a ticket. One without is refused before: it must not use up what those have
+    who have one, all of an instance together.
+    """
+    if not isinstance(asked, Watch | GetTask | GetTaskLogs) or asked.ticket is None:
+        raise NotAuthenticated()
+    read_ticket(asked.ticket, asked.workflow_id)
+    allowance_of(scope, asked.workflow_id).take_request()
 
 
 def _text(request: HttpRequest) -> str:
@@ -67,8 +91,8 @@ def _text(request: HttpRequest) -> str:
 async def instance(request: HttpRequest, instance_id: str) -> HttpResponseBase:
     """An instance as of now: its header, its tree, its tasks."""
     scope = await scope_of(request)
-    allowance_of(scope, instance_id).take_request()
     asked = _watch_of(request, instance_id)
+    _count(scope, asked)
     payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
     return await _snapshot(asked.workflow_id, payload=payload)
 
@@ -87,8 +111,8 @@ async def events(request: HttpRequest, instance_id: str) -> HttpResponseBase:
     if not isinstance(request, ASGIRequest):
         raise NeedsAsgi()
     scope = await scope_of(request)
-    allowance_of(scope, instance_id).take_request()
     asked = _watch_of(request, instance_id)
+    _count(scope, asked)
     payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
     await sse.release_connections()
     content = await sse.begun(sse.stream(scope, asked, payload=payload))

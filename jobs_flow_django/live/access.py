@@ -97,11 +97,17 @@ def permit_new(scope: Scope) -> AbstractBaseUser:
 
 
 @database_sync_to_async
-def permit_key(scope: Scope, instance_id: str) -> None:
-    """Raise if a key that the user gave belongs to an instance that they may not see."""
+def permit_key(scope: Scope, instance_id: str, *, execute: bool) -> None:
+    """Raise if a key that the user gave belongs to an instance that they may not see, or (``execute``) not start."""
     instance = WorkflowInstance.objects.without_payload().filter(pk=instance_id).first()
-    if instance is not None and not authorize(_user(scope), "view", instance):
+    if instance is None:
+        return
+    user = _user(scope)
+    if not authorize(user, "view", instance):
         raise InvalidArgument(argument="key", reason="another instance has it")
+    # Who may create may have it started at once, whatever else they may do with what is theirs.
+    if execute and instance.owner_id != user.pk and not authorize(user, "execute", instance):
+        raise Forbidden(instance_id=instance_id, action="execute")
 
 
 @database_sync_to_async

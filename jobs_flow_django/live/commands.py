@@ -6,6 +6,7 @@ Each asks whether the caller may, does it, and gives its answer as a message.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -98,18 +99,22 @@ async def _get_task_logs(request: GetTaskLogs, scope: Scope) -> Message:
 
 async def _create(request: Create, scope: Scope) -> Message:
     user = await access.permit_new(scope)
-    instance_id = await _in_thread(
+    create = functools.partial(
+        _in_thread,
         jobs.create_workflow_instance,
         request.workflow,
         request.data,
         realm=request.realm,
         name=request.name,
         key=request.key,
-        execute=request.execute,
         owner=user,
     )
+    # With a key it may be somebody else's, which is known, and started, only after that was asked.
+    instance_id = await create(execute=request.execute and request.key is None)
     if request.key is not None:
-        await access.permit_key(scope, instance_id)
+        await access.permit_key(scope, instance_id, execute=request.execute)
+        if request.execute:
+            instance_id = await create(execute=True)
     return protocol.ack(request.ref, id=instance_id)
 
 

@@ -13,7 +13,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from jobs_flow.errors import JobsFlowError
 from jobs_flow_django.conf import get_settings
 from jobs_flow_django.live import access, commands, protocol
-from jobs_flow_django.live.errors import InternalError, NotAuthenticated, ProtocolError, TooManySockets, TooManyWatches
+from jobs_flow_django.live.errors import (
+    InternalError,
+    NotAuthenticated,
+    ProtocolError,
+    TooManyRequests,
+    TooManySockets,
+    TooManyWatches,
+)
 from jobs_flow_django.live.limits import Allowance
 from jobs_flow_django.live.logs import log_unexpected
 from jobs_flow_django.live.outlet import Outlet
@@ -24,7 +31,7 @@ from jobs_flow_django.live.sessions import Guard, get_supervisor
 #: Name in the scope of a function to send by that nothing is wrapped around.
 DIRECT_SEND = "jobs_flow.send"
 #: Close codes of our own, by code of the error: the browser has to sign in first; it has too much open already.
-CLOSE_CODES = {"NOT_AUTHENTICATED": 4401, "TOO_MANY_SOCKETS": 4429}
+CLOSE_CODES = {"NOT_AUTHENTICATED": 4401, "TOO_MANY_SOCKETS": 4429, "TOO_MANY_REQUESTS": 4429}
 #: Seconds that a client which does not read is given for reading why it is turned away.
 FAREWELL = 5.0
 
@@ -65,7 +72,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if not access.is_anonymous(self.scope):
                 await access.identify(self.scope)
             guard = get_supervisor().admit(self.scope, self._outlet, self._turn_away)
-        except (NotAuthenticated, TooManySockets) as error:
+        except (NotAuthenticated, TooManyRequests, TooManySockets) as error:
             await self._turn_away(error)
             return
         self._guard = guard
@@ -149,9 +156,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         limit = get_settings().SOCKET_WATCHES
         if instance_id not in self._outlet and len(self._outlet) >= limit:
             raise TooManyWatches(limit=limit)
-        if self._guard is None or self._guard.is_over:
-            return  # turned away while that was asked
         await self._outlet.watch(
             instance_id, payload=payload, since=request.since, ref=request.ref, logs=request.logs, fold=request.fold
         )
-        self._guard.watched()
+        if self._guard is None or self._guard.is_over:
+            # Turned away while that was asked, or while the watch before it was left.
+            await self._outlet.leave(instance_id)
+        else:
+            self._guard.watched()

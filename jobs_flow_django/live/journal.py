@@ -6,13 +6,13 @@ once. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jobs_flow.storages.records import Event
 from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.protocol import instance_view
 from jobs_flow_django.live.state import State
-from jobs_flow_django.live.telling import Audience, Frame, Post, change_frames
+from jobs_flow_django.live.telling import AUDIENCES, Audience, Frame, Post, change_frames
 
 #: Events that are kept as they came for those who are slow; when there are twice as many, the older half is merged
 #: into one change for each of them.
@@ -42,6 +42,8 @@ class Journal:
         # Those who have taken all, and those who have not.
         self._idle: set[Reader] = set()
         self._behind: set[Reader] = set()
+        # Frames of changes that waited for readers, up to the last event.
+        self._shared: dict[tuple[int, Audience], tuple[Change, tuple[Frame, ...]]] = {}
 
     @property
     def seq(self) -> int:
@@ -63,6 +65,7 @@ class Journal:
     def add(self, event: Event) -> None:
         """The next event, which is no ``reset`` and not the last of all."""
         self.state.apply(event)
+        self._shared.clear()
         if self._posts:
             self._posts[-1].frames.clear()  # who takes next takes this one too
         self._posts.append(Post(event, instance_view(self.state.instance) if "instance" in event.data else {}))
@@ -83,7 +86,7 @@ class Journal:
             self._forget()
         audience, state = reader.audience, self.state
         if backlog is not None:
-            return change_frames(state.instance.id, backlog.followed_by(posts), audience, state)
+            return self._shared_frames(backlog, posts, audience)
         if not posts:
             return ()
         key = posts[0].event.seq, audience
@@ -92,6 +95,26 @@ class Journal:
             change = Change(self.seq).followed_by(posts)
             known = posts[-1].frames[key] = change_frames(state.instance.id, change, audience, state)
         return known
+
+    def _shared_frames(self, backlog: Change, posts: Sequence[Post], audience: Audience) -> Sequence[Frame]:
+        """Those of a change that several may have waiting, who then have taken the same before."""
+        known = self._shared.get((id(backlog), audience))
+        if known is None:
+            frames = change_frames(self.state.instance.id, backlog.followed_by(posts), audience, self.state)
+            if len(self._shared) >= AUDIENCES:
+                self._shared.clear()
+            # With the change, so that no other gets its id.
+            known = self._shared[id(backlog), audience] = backlog, frames
+        return known[1]
+
+    def since(self, seq: int, events: Iterable[Event]) -> Change:
+        """What a client that got as far as ``seq`` has missed, as ``events`` tell it, with the header as it is now."""
+        change = Change(self.seq)
+        for event in events:
+            if seq < event.seq <= self.seq:
+                change.add(event)
+        change.seq, change.instance = self.seq, instance_view(self.state.instance)
+        return change
 
     def waiting(self, reader: Reader) -> Change:
         """What the reader has not taken yet, as one change."""

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from jobs_flow.errors import InstanceNotFound, JobsFlowError
-from jobs_flow.storages.records import Event
 from jobs_flow_django.live import protocol
 from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.errors import TooManyWindows
-from jobs_flow_django.live.folding import Fold
+from jobs_flow_django.live.folding import Fold, Outline
 from jobs_flow_django.live.journal import Journal, Reader
 from jobs_flow_django.live.protocol import Ref
 from jobs_flow_django.live.state import Shot, State
@@ -44,8 +43,8 @@ class Mailbox(Reader):
         fold: int | None = None,
     ) -> None:
         self.instance_id = instance_id
-        #: What the client says it knows already. Where its windows were is not known, so with those it is told all.
-        self.since = since if fold is None else None
+        #: What the client says it knows already.
+        self.since = since
         #: It was told that the instance cannot be read for now.
         self.troubled = False
         #: The watch is over: the relay sends no more.
@@ -66,8 +65,15 @@ class Mailbox(Reader):
 
     # -- the relay's side --------------------------------------------------------------------
 
+    def since_in(self, outline: Outline) -> int | None:
+        """``since``; None where a block is folded: nobody knows where the windows were, so all has to be told."""
+        fold = self.audience.fold
+        return None if fold is not None and outline.in_view(fold).blocks else self.since
+
     def start(self, journal: Journal) -> None:
         """Begin again from a snapshot; what waited here is older, and forgotten, but for errors."""
+        if self.ended:
+            return  # perhaps because the owner may not see it any more; it has not read so yet
         errors = self._waiting_errors()
         self._join(journal)
         self._shot = journal.state.shot()
@@ -75,14 +81,12 @@ class Mailbox(Reader):
             self.backlog = Change(self.read, errors=errors)
         self._well()
 
-    def resume(self, journal: Journal, missed: Sequence[Event]) -> None:
-        """Begin where the client left off: ``missed`` are the events up to the snapshot that it has not seen."""
-        change = Change(journal.seq)
-        for event in missed:
-            change.add(event)
-        change.seq, change.instance = journal.seq, protocol.instance_view(journal.state.instance)
+    def resume(self, journal: Journal, missed: Change) -> None:
+        """Begin where the client left off: ``missed``, which others may have too, is what it has not seen."""
+        if self.ended:
+            return
         self._join(journal)
-        self.backlog = change
+        self.backlog = missed
         self._well()
 
     def leave(self) -> None:
@@ -106,14 +110,14 @@ class Mailbox(Reader):
 
     def trouble(self, error: JobsFlowError) -> None:
         """Nothing can be said of the instance for now. Told once, until it is over."""
-        if not self.troubled:
+        if not self.troubled and not self.ended:
             self.troubled = True
             self._error = error
             self._wake(self)
 
     def recover(self, header: Mapping[str, Any]) -> None:
         """The trouble is over; what was missed has been fed."""
-        if self.troubled and self._journal is not None:
+        if self.troubled and not self.ended and self._journal is not None:
             change = self._journal.waiting(self)
             change.instance = header
             self.read, self.backlog = self._journal.seq, change
@@ -121,6 +125,8 @@ class Mailbox(Reader):
 
     def end(self, error: JobsFlowError, *, deleted: bool = False) -> None:
         """There is no such instance, not for the owner, or (``deleted``) no longer: the last word."""
+        if self.ended:
+            return
         self.ended, self._deleted = True, deleted
         self._error = error
         self._shot, self.backlog = None, None

@@ -83,7 +83,7 @@ class Outlet:
         """Send what becomes of an instance: everything as of now, then the ``ack``, then what follows.
 
         ``logs``: whether log lines are wanted, or of which tasks. ``fold``: blocks of more children are folded;
-        what came after ``since`` alone is told without it only.
+        where one is, everything is told, whatever ``since`` says.
         """
         await self.leave(instance_id)
         relay = get_relay(jobs.storage)
@@ -124,10 +124,12 @@ class Outlet:
         """Send, and wait while the client does not read."""
         await self._send(Frame.of(message))
 
-    async def _send(self, frame: Frame) -> None:
+    async def _send(self, frame: Frame, mailbox: Mailbox | None = None) -> None:
         try:
             async with self._sending:
-                await self._send_text(frame)
+                # It may have been left while this waited, and the client told so.
+                if mailbox is None or self.is_watched(mailbox):
+                    await self._send_text(frame)
         except OSError:
             raise StopConsumer from None  # the client is gone
 
@@ -170,7 +172,7 @@ class Outlet:
         for frame in frames:
             if not self.is_watched(mailbox):
                 return  # while an earlier message was on its way
-            await self._send(frame)
+            await self._send(frame, mailbox)
         if mailbox.ended and mailbox not in self._filled and self.is_watched(mailbox):
             await self.leave(mailbox.instance_id)
 
@@ -184,4 +186,7 @@ class Outlet:
         if rendering is None:
             call = relay.in_thread(shot_frames, mailbox.instance_id, shot, audience)
             rendering = shot.rendering[audience] = asyncio.ensure_future(call)
+            # What went wrong there goes wrong once more for those who waited for it, who can say so.
+            rendering.add_done_callback(lambda done: done.cancelled() or done.exception())
+            rendering.add_done_callback(lambda done: shot.rendering.pop(audience, None))
         await asyncio.wait([rendering])

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from jobs_flow.errors import StorageUnavailable
 from jobs_flow.storages.base import Storage, Subscription
@@ -42,8 +42,8 @@ class Relay:
         self._subscription: Subscription = storage.subscribe()
         self._rooms: dict[str, Room] = {}
         self._subscribed: set[str] = set()
-        # Adding and removing take turns, so that the last word about an instance is what its room wants.
-        self._membership = asyncio.Lock()
+        # Adding and removing an instance take turns, so that the last word about it is what its room wants.
+        self._memberships: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-flow-relay")
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed = False
@@ -84,16 +84,21 @@ class Relay:
         """See that events of the instance come to its room."""
         if instance_id in self._subscribed:
             return
-        async with self._membership:
+        async with self._membership_of(instance_id):
             if instance_id in self._rooms and instance_id not in self._subscribed:
-                await self._subscription.add(instance_id)
-                self._subscribed.add(instance_id)
+                subscription = self._subscription
+                await subscription.add(instance_id)
+                if subscription is self._subscription:  # else the room is told to look again
+                    self._subscribed.add(instance_id)
 
     async def _unsubscribe(self, instance_id: str) -> None:
-        async with self._membership:
+        async with self._membership_of(instance_id):
             if instance_id not in self._rooms and instance_id in self._subscribed:
                 self._subscribed.discard(instance_id)
                 await self._subscription.remove(instance_id)
+
+    def _membership_of(self, instance_id: str) -> asyncio.Lock:
+        return self._memberships.setdefault(instance_id, asyncio.Lock())
 
     async def in_thread(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of a call that blocks."""
@@ -118,9 +123,8 @@ class Relay:
             await asyncio.sleep(0)
 
     async def _replace_subscription(self) -> None:
-        async with self._membership:
-            old, self._subscription = self._subscription, self.storage.subscribe()
-            self._subscribed.clear()
+        old, self._subscription = self._subscription, self.storage.subscribe()
+        self._subscribed.clear()
         try:
             await old.aclose()
         except Exception as error:

@@ -18,7 +18,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from jobs_flow.errors import InstanceNotFound, JobsFlowError, StorageUnavailable
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import EVENTS_KEPT, Event
+from jobs_flow.storages.records import Event
+from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.errors import InternalError
 from jobs_flow_django.live.journal import Journal
 from jobs_flow_django.live.logs import log_unexpected
@@ -34,6 +35,9 @@ R = TypeVar("R")
 BUFFERED = 500
 #: Seconds for which what was compared with the storage is told to newcomers as it is.
 FRESH = 1.0
+#: Events that are told to who comes back; who has missed more is told all there is, which is shared and made once.
+#: Fewer than a storage keeps (``EVENTS_KEPT``): merging them takes time that the sockets of the process share.
+REPLAYED = 300
 #: Seconds between attempts to reach the storage.
 RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -74,10 +78,11 @@ class Room:
         """Start a mailbox from a snapshot and keep it fed."""
         self._newcomers.append(mailbox)
         journal = self._journal
-        if self.busy or self._stale or self._doubtful or journal is None or journal.state.partial or mailbox.since:
+        unsettled = self.busy or self._stale or self._doubtful or self._is_behind
+        if unsettled or journal is None or journal.state.partial or mailbox.since_in(journal.state.outline):
             self._synchronise()
         elif self._is_fresh:
-            self._admit(journal)
+            self._admit(journal, journal.seq, [])
         else:
             self.check()
 
@@ -158,6 +163,11 @@ class Room:
     def _is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._compared < FRESH
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a newcomer knows more already, from another process."""
+        return any(mailbox.since > self.seq for mailbox in self._newcomers if mailbox.since)
+
     def _synchronise(self) -> None:
         if not self.busy:
             self._task = asyncio.create_task(self._until_synchronous(), name="jobs-flow-room")
@@ -186,7 +196,7 @@ class Room:
             await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311 - rooms must not retry in step
 
     async def _catch_up(self) -> None:
-        if not self._stale and (self._doubtful or (self._newcomers and not self._is_fresh)):
+        if not self._stale and (self._doubtful or self._is_behind or (self._newcomers and not self._is_fresh)):
             await self._compare()
         if self._stale:
             await self._start_anew()
@@ -256,20 +266,29 @@ class Room:
     async def _admit_all(self, journal: Journal) -> None:
         """Start the newcomers; those who come back with what they have missed, which is read once for all of them."""
         # One that was away for too long must not keep the others from what they missed.
-        kept = range(max(1, journal.seq - EVENTS_KEPT), journal.seq + 1)
-        known = [mailbox.since for mailbox in self._newcomers if mailbox.since and mailbox.since in kept]
+        kept = range(max(1, journal.seq - REPLAYED), journal.seq + 1)
+        outline = journal.state.outline
+        known = [since for mailbox in self._newcomers if (since := mailbox.since_in(outline)) and since in kept]
+        # Without anybody who can be told what was missed, only those go on who have missed nothing.
+        first = min(known, default=journal.seq)
         missed: list[Event] | None = []
-        if known and min(known) < journal.seq:
-            missed = await self._source.in_thread(self._source.storage.events, self.instance_id, min(known))
-        self._admit(journal, min(known, default=0), missed)
+        if first < journal.seq:
+            missed = await self._source.in_thread(self._source.storage.events, self.instance_id, first)
+        self._admit(journal, first, missed)
 
-    def _admit(self, journal: Journal, since: int = 0, missed: list[Event] | None = None) -> None:
+    def _admit(self, journal: Journal, first: int, missed: list[Event] | None) -> None:
+        """Start the newcomers; ``missed`` are the events after number ``first``, None: those are not known."""
         newcomers, self._newcomers = self._newcomers, []
-        resumable = _resumable(since, journal.seq, missed)
+        resumable = _resumable(first, journal.seq, missed)
+        # Those who were cut off together come back with the same number, and are told the same.
+        changes: dict[int, Change] = {}
         for mailbox in newcomers:
             self._members.add(mailbox)
-            if mailbox.since and resumable <= mailbox.since <= journal.seq:
-                mailbox.resume(journal, [e for e in missed or () if mailbox.since < e.seq <= journal.seq])
+            since = mailbox.since_in(journal.state.outline)
+            if since and resumable <= since <= journal.seq:
+                if since not in changes:
+                    changes[since] = journal.since(since, missed or ())
+                mailbox.resume(journal, changes[since])
             else:
                 mailbox.start(journal)
 

@@ -8,6 +8,7 @@ at all. There is one timer for all sockets of an event loop.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -22,10 +23,17 @@ class Rounds:
     """See above. Not thread safe: belongs to its event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        # Not held: it is what the rounds are found by.
+        self._loop_of = weakref.ref(loop)
         self._due: dict[Callable[[], None], None] = {}
         self._earliest = 0.0
         self._timer: asyncio.Handle | None = None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        loop = self._loop_of()
+        assert loop is not None, "only what runs in it comes here"
+        return loop
 
     def join(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` in the next round, once."""

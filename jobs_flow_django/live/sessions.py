@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 import weakref
@@ -24,7 +25,7 @@ from jobs_flow.errors import InstanceNotFound, JobsFlowError
 from jobs_flow_django.conf import get_settings
 from jobs_flow_django.live import access, logouts, protocol
 from jobs_flow_django.live.access import Scope
-from jobs_flow_django.live.errors import InternalError, NotAuthenticated, TooManySockets
+from jobs_flow_django.live.errors import InternalError, NotAuthenticated, TooManyRequests, TooManySockets
 from jobs_flow_django.live.logs import log_unexpected
 from jobs_flow_django.live.outlet import Outlet
 from jobs_flow_django.live.protocol import Ref
@@ -100,11 +101,22 @@ class Guard:
             if instance_id in answer:
                 mailbox.payload = answer[instance_id]
             elif instance_id in self.scope.get("tickets", {}):
-                await self.outlet.leave(instance_id)
-                expired = TicketExpired(instance_id=instance_id)
-                await self.outlet.send(protocol.app_error(expired, instance_id=instance_id))
+                await self._expire(instance_id)
             else:
                 mailbox.end(InstanceNotFound(instance_id=instance_id))
+
+    async def drop_expired(self, asked: dict[str, Any]) -> None:
+        """End what only a ticket let in that has ended: that needs no answer of the database, which has none now."""
+        tickets = self.scope.get("tickets", {}) if self.is_anonymous else {}
+        for instance_id, mailbox in asked.items():
+            ticket = tickets.get(instance_id)
+            if ticket is not None and ticket.is_expired and self.outlet.is_watched(mailbox):
+                await self._expire(instance_id)
+
+    async def _expire(self, instance_id: str) -> None:
+        await self.outlet.leave(instance_id)
+        expired = TicketExpired(instance_id=instance_id)
+        await self.outlet.send(protocol.app_error(expired, instance_id=instance_id))
 
     async def aclose(self) -> None:
         """It is over."""
@@ -138,12 +150,13 @@ class Supervisor:
     # -- connections -------------------------------------------------------------------------
 
     def admit(self, scope: Scope, outlet: Outlet, turn_away: TurnAway) -> Guard:
-        """Look after a connection from now on; raises ``TooManySockets``, or ``NotAuthenticated`` in a rush."""
+        """Look after a connection from now on; raises ``TooManySockets``, or ``TooManyRequests`` in a rush."""
         guard = Guard(self, scope, outlet, turn_away)
         limit = get_settings().SOCKETS_PER_USER
         if guard.is_anonymous and not guard.has_ticket:
             if len(self._waiting) >= WAITING_LIMIT:
-                raise NotAuthenticated()
+                # Who has a ticket is to come back with it.
+                raise TooManyRequests(retry_after=math.ceil(TICKET_DEADLINE))
             self._waiting.add(guard)
             guard.deadline = _now() + TICKET_DEADLINE
             self._schedule.put(guard, guard.deadline)
@@ -178,9 +191,11 @@ class Supervisor:
                     await self._channel.aclose()
 
     def schedule_end(self, guard: Guard) -> None:
-        """Check when the first of its tickets ends."""
+        """Check when the first of its tickets ends; who has shown one keeps nobody out."""
         ends = [ticket.expires_at for ticket in guard.scope.get("tickets", {}).values() if not ticket.is_expired]
         if ends:
+            guard.deadline = None
+            self._waiting.discard(guard)
             self._schedule.put(guard, _now() + max(0.0, min(ends) - time.time()))
 
     # -- ends of sessions --------------------------------------------------------------------
@@ -236,6 +251,8 @@ class Supervisor:
             guard.failures += 1
             if guard.failures >= FAILURES:
                 self._start(guard.turn_away(InternalError()))
+            else:
+                self._start(guard.drop_expired(mailboxes))
         else:
             guard.failures = 0
             self._start(guard.apply(mailboxes, answer))
@@ -245,15 +262,13 @@ class Supervisor:
         if not guard.is_anonymous:
             return False
         if guard.has_ticket:
-            guard.deadline = None
-            self._waiting.discard(guard)
-        elif guard.deadline is None:
+            return False
+        if guard.deadline is None:
             # The last one has ended: time to show another.
             guard.deadline = now + TICKET_DEADLINE
             self._schedule.put(guard, guard.deadline)
-        else:
-            return now >= guard.deadline
-        return False
+            return False
+        return now >= guard.deadline
 
     def _start(self, call: Any) -> None:
         task = asyncio.create_task(_quietly(call), name="jobs-flow-supervised")

@@ -19,6 +19,9 @@ from jobs_flow_django.live.folding import Fold, InView, block_counts, chosen, co
 from jobs_flow_django.live.protocol import Message, Ref
 from jobs_flow_django.live.state import Shot, State
 
+#: Audiences for which the frames of one snapshot are kept: what is asked for may be different every time.
+AUDIENCES = 16
+
 # ASCII, so that half a surrogate pair in somebody's result cannot make a frame that is no text.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -77,7 +80,10 @@ def shot_frames(instance_id: str, shot: Shot, audience: Audience) -> Sequence[Fr
     """All there is to know; kept with the shot, so that it is encoded once."""
     known = shot.frames.get(audience)
     if known is None:
-        known = shot.frames[audience] = tuple(map(Frame.of, _shot_messages(instance_id, shot, audience)))
+        known = tuple(map(Frame.of, _shot_messages(instance_id, shot, audience)))
+        if len(shot.frames) >= AUDIENCES:
+            shot.frames.clear()
+        shot.frames[audience] = known
     return known
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.templatetags.static import static
@@ -24,12 +25,15 @@ from django.utils.safestring import SafeString
 
 from jobs_flow_django import pages
 from jobs_flow_django.conf import get_settings
+from jobs_flow_django.models import WorkflowInstance
 from jobs_flow_django.tickets import make_ticket
 
 register = template.Library()
 
 #: What a page may want to show -> the script that has it.
 SCRIPTS = {"progress": "jobs_flow/jobs-flow.js", "run": "jobs_flow/jobs-flow-run.js"}
+#: What ``commands`` may name.
+COMMANDS = (*pages.COMMANDS, "all", "none")
 
 
 @register.simple_tag
@@ -68,6 +72,7 @@ def jobs_flow_progress(
     Raises ``TemplateSyntaxError`` without an instance, as where the variable is not there: write
     ``{% if instance %}`` around it where that may be.
     """
+    instance = _instance("jobs_flow_progress", instance)
     given = _element("jobs_flow_progress", context, instance, label, theme, ticket, payload, fallback)
     return {**given, "src": src, "folded": folded}
 
@@ -90,18 +95,33 @@ def jobs_flow_run(
     ``commands``: which are offered, such as ``"run resume"``, or ``"none"``; left out, those that the request's
     user may give now. That only saves readers from buttons that are refused: the server decides anew. ``view``:
     ``timeline`` to begin with that. The others as of ``jobs_flow_progress``.
+
+    Raises ``TemplateSyntaxError`` for a command that there is not, and without an instance.
     """
+    instance = _instance("jobs_flow_run", instance)
     given = _element("jobs_flow_run", context, instance, label, theme, ticket, payload, fallback)
     if commands is None:
         commands = pages.commands_of(_user(context), pages.find(instance))
+    elif unknown := [name for name in commands.split() if name not in COMMANDS]:
+        # The element would ignore it.
+        raise template.TemplateSyntaxError(f"jobs_flow_run: commands has {', '.join(COMMANDS)}, not {unknown[0]!r}")
     return {**given, "commands": commands, "view": view}
+
+
+def _instance(tag: str, given: Any) -> Any:
+    """What the tag was given: a row or an id; as a text also where a URL's converter has made a ``UUID`` of it."""
+    if not given:
+        raise template.TemplateSyntaxError(f"{tag} needs an instance or an id; it was given nothing")
+    if isinstance(given, UUID):
+        return str(given)
+    if isinstance(given, str | WorkflowInstance):
+        return given
+    raise template.TemplateSyntaxError(f"{tag} needs an instance or an id, not {type(given).__name__}")
 
 
 def _element(
     tag: str, context: Any, instance: Any, label: str, theme: str, ticket: Any, payload: bool, fallback: bool
 ) -> dict[str, Any]:
-    if not instance:
-        raise template.TemplateSyntaxError(f"{tag} needs an instance or an id; it was given nothing")
     return {
         "id": instance if isinstance(instance, str) else instance.pk,
         "url": get_script_prefix() + get_settings().WEBSOCKET_PATH,

@@ -344,6 +344,18 @@ class TestStates:
         await task(page, "טעינה").click()
         await expect(page.get_by_role("heading", name="טעינה")).to_be_visible()
         await check(page, "jobs-flow-run-rtl")
+        progress = await visit(driven.id, "jobs-flow-progress", dir="rtl", width=360)
+        name = progress.get_by_text("טעינה", exact=True)
+        await expect(name).to_be_visible()
+        await check(progress, "jobs-flow-progress-rtl")
+        parts = [
+            name,
+            progress.locator("li.task .icon").first,
+            *(progress.locator(f".summary .{each}") for each in ("time", "numbers")),
+        ]
+        lefts = [await part.evaluate("part => part.getBoundingClientRect().left") for part in parts]
+        assert lefts[0] < lefts[1], "names are left of their icons"
+        assert lefts[2] < 100 < lefts[3], "times are at the left, numbers at the right"
 
 
 async def ask(
@@ -634,6 +646,22 @@ class TestLive:
 
 
 class TestPage:
+    @pytest.mark.parametrize("element", ELEMENTS)
+    async def test_that_centres_and_spaces_its_text_leaves_ours_alone(
+        self, visit: Visit, make: Make, element: str
+    ) -> None:
+        driven = await sync_to_async(make)()
+        page = await visit(driven.id, element)
+        await page.evaluate(
+            "Object.assign(document.body.style,"
+            " {textAlign: 'center', textTransform: 'uppercase', letterSpacing: '3px'})"
+        )
+        found = await page.locator(f"{element} .name").first.evaluate(
+            "node => { const {textAlign, textTransform, letterSpacing} = getComputedStyle(node);"
+            " return [textAlign, textTransform, letterSpacing]; }"
+        )
+        assert found == ["start", "none", "normal"]
+
     async def test_with_both_scripts_has_one_of_everything(self, visit: Visit, make: Make) -> None:
         driven = await sync_to_async(make)()
         sockets: list[str] = []

@@ -272,4 +272,6 @@ class TestForbidden:
         # As after a deploy: the socket is gone, and what comes back knows nobody.
         page.evaluate("() => JobsFlow.JobsFlowClient.for('/ws/jobs-flow/').reconnect()")
         expect(page.locator("jobs-flow-progress").get_by_text("Sign in to see this progress.")).to_be_visible()
+        # What was seen before is for nobody's eyes any more.
+        expect(page.locator("jobs-flow-progress li.task")).to_have_count(0)
         take_picture(page, "live-signed-out")

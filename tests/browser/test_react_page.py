@@ -52,7 +52,7 @@ class TestReport:
         page.get_by_role("treeitem").first.focus()
         page.keyboard.press("w")
         page.keyboard.press("Enter")
-        panel = page.get_by_role("region", name="Wind")
+        panel = page.get_by_role("region", name="wind")
         expect(panel.get_by_text("Days over 8 m/s")).to_be_visible()
         assert serious_faults(page) == []
         take_picture(page, "react-report")

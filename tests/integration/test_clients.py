@@ -99,6 +99,23 @@ def _files(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+class TestPackageOfTheClient:
+    def test_is_committed_as_it_is_built(self, node: tools.Node, tmp_path: Path) -> None:
+        run(node, CORE, node.node, "scripts/package.mjs", str(tmp_path))
+
+        assert _files(tmp_path) == _files(CORE / "dist"), "run `make clients`"
+
+    def test_is_made_of_modules_that_any_tool_can_load(self, node: tools.Node) -> None:
+        entries = json.loads((CORE / "package.json").read_text(encoding="utf-8"))["exports"]
+        for entry in (entries["."], entries["./sse"]):
+            script = "import(process.argv[1]).then((names) => console.log(Object.keys(names).join()))"
+            names = run(node, CORE, node.node, "-e", script, str(CORE / entry["default"]))
+            assert "JobsFlowClient" in names or "eventSource" in names
+        # Compilers find the types, and bundlers the module, of all of them.
+        files = [each for entry in entries.values() if isinstance(entry, dict) for each in entry.values()]
+        assert [each for each in files if not (CORE / each).is_file()] == []
+
+
 class TestSources:
     def test_the_types_are_those_of_the_schema(self, node: tools.Node) -> None:
         run(node, CORE, node.node, "scripts/protocol.mjs", "--check")

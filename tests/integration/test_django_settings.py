@@ -20,7 +20,7 @@ from jobs_flow import Jobs
 from jobs_flow.backends import SyncBackend
 from jobs_flow.errors import ConfigurationError
 from jobs_flow.storages import MemoryStorage
-from jobs_flow_django import checks, facade, jobs, setup_websocket
+from jobs_flow_django import checks, facade, jobs, permissions, setup_websocket
 from jobs_flow_django.conf import Settings, get_settings, parse
 from scripts.environment import ROOT
 from testproject.celery import app as testproject_app
@@ -115,6 +115,10 @@ class TestJobs:
             facade.find_celery_app()
 
 
+async def _says_yes_later(user: Any, action: str, instance: Any) -> bool:
+    return True
+
+
 class TestChecks:
     def found(self, *, deploy: bool = False) -> dict[str, str]:
         checked = run_checks(include_deployment_checks=deploy)
@@ -127,6 +131,29 @@ class TestChecks:
     def test_wrong_settings(self, settings: Any) -> None:
         settings.JOBS_FLOW = {"STORGE": "x"}
         assert "STORGE" in self.found()["jobs_flow_django.E001"]
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("redis//localhost", "'redis//localhost' is no storage; there are redis://"),
+            ("mysql://user:hunter2@host/x", "'mysql' is no storage"),
+            ("redis://localhost:port/0", "the URL cannot be read"),
+            ("redis://localhost/0?prefiks=x", "prefiks"),
+            ("dynamodb://", "the name of a table"),
+        ],
+    )
+    def test_a_storage_that_is_none(self, settings: Any, url: str, said: str) -> None:
+        settings.JOBS_FLOW = {"STORAGE": url}
+        found = self.found()["jobs_flow_django.E007"]
+        assert "setting JOBS_FLOW['STORAGE'] is wrong: " in found
+        assert said in found
+        assert "hunter2" not in found
+
+    def test_a_storage_that_is_an_object(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        storage = MemoryStorage()
+        monkeypatch.setattr(storage, "close", lambda: pytest.fail("a check has closed the project's storage"))
+        settings.JOBS_FLOW = {"STORAGE": storage, "BACKEND": "sync"}
+        assert self.found(deploy=True) == {}
 
     @pytest.mark.parametrize("path", ["nowhere.authorize", "jobs_flow_django.permissions.PERMISSIONS"])
     def test_an_authorize_that_cannot_be_called(self, settings: Any, path: str) -> None:
@@ -173,7 +200,7 @@ class TestChecks:
     def test_events_over_a_layer_that_reaches_nobody(self, settings: Any) -> None:
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
         assert self.found() == {}
-        settings.JOBS_FLOW = {"STORAGE": "dynamodb://localhost/table?events=channels"}
+        settings.JOBS_FLOW = {"STORAGE": "dynamodb://table?events=channels"}
         assert "reaches no other process" in self.found()["jobs_flow_django.W009"]
         settings.JOBS_FLOW = {**settings.JOBS_FLOW, "BACKEND": "sync"}
         assert self.found() == {}
@@ -181,6 +208,22 @@ class TestChecks:
     def test_no_celery_app(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(facade, "find_celery_app", lambda: None)
         assert "CELERY_APP" in self.found()["jobs_flow_django.W001"]
+
+    @pytest.mark.parametrize(
+        ("rule", "said"),
+        [
+            (_says_yes_later, "coroutine function"),
+            (lambda user, action: True, "too many positional arguments"),
+            (lambda user, action, instance, request: True, "missing a required argument: 'request'"),
+        ],
+    )
+    def test_an_authorize_that_never_says_yes(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, rule: Any, said: str
+    ) -> None:
+        monkeypatch.setattr(permissions, "rule", rule, raising=False)
+        path = "jobs_flow_django.permissions.rule"
+        settings.JOBS_FLOW = {"STORAGE": "memory://", "BACKEND": "sync", "AUTHORIZE": path}
+        assert said in self.found()["jobs_flow_django.E002"]
 
     def test_no_broker(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("CELERY_BROKER_URL")

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from jobs_flow import Jobs, Task
 from jobs_flow.backends.celery.cli import FORMATS, flow
-from jobs_flow.errors import InstanceNotFound, InvalidArgument, UnknownWorkflow
+from jobs_flow.errors import DefinitionError, InstanceNotFound, InvalidArgument, UnknownWorkflow
 from jobs_flow.workflows import drawing
 from jobs_flow.workflows.registry import Registry
 from jobs_flow_django import jobs
@@ -72,6 +72,18 @@ class TestFacade:
             own.draw_any("nonsense")
         with pytest.raises(InvalidArgument, match="not JSON"):
             own.draw_any("months", data="{")
+
+    def test_a_workflow_that_needs_data_says_how_to_give_it(self, own: Jobs) -> None:
+        own.register_workflow("many", lambda data: [Task(f"t{n}", lambda: 1) for n in range(data["count"])])
+        with pytest.raises(DefinitionError, match=r"NoneType.*--data JSON, or @workflow\('many', example=…\)"):
+            own.draw_any("many")
+        with pytest.raises(DefinitionError, match=r"KeyError: 'count'$"):
+            own.draw_any("many", data="{}")
+        assert "t_t1" in own.draw_any("many", data='{"count": 2}')
+        own.register_workflow(
+            "many", lambda data: [Task(f"t{n}", lambda: 1) for n in range(data["count"])], example={"count": 1}
+        )
+        assert "t_t0" in own.draw_any("many")
 
     def test_the_documented_example_is_what_is_drawn(self) -> None:
         text = (ROOT / "docs" / "howto" / "drawings.md").read_text("utf-8")

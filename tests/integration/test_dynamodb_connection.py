@@ -116,7 +116,10 @@ class TestUrl:
         for name in ("boto3", "botocore", "botocore.config", "botocore.exceptions"):
             monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ConfigurationError, match=r"pip install jobs-flow\[dynamodb\]"):
-            Connection.parse("dynamodb://table?region=x").call("list_tables")
+            Connection("table", region="x").call("list_tables")
+        # Said when the storage is named: requests import names of the driver before they are sent.
+        with pytest.raises(ConfigurationError, match=r"pip install jobs-flow\[dynamodb\]"):
+            Connection.parse("dynamodb://table?region=x")
 
 
 class TestErrors:

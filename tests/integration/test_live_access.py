@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import OperationalError
 from django.test import Client
 
 from jobs_flow import Task, workflow
@@ -296,6 +297,22 @@ class TestWithATicket:
                 break
         assert (await socket.answers("appError"))[0]["error"]["code"] == "TICKET_EXPIRED"
 
+    async def test_its_end_is_noticed_while_the_database_is_away(
+        self, enter: Enter, driven: DrivenInstance, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sessions, "INTERVAL", 0.05)
+        socket = await enter()
+        await socket.ask(watch(driven.id, ticket=make_ticket(driven.id, max_age=60)))
+        await socket.answers(*SNAPSHOT)
+
+        async def away(questions: Any) -> Any:
+            raise OperationalError("gone")
+
+        monkeypatch.setattr(sessions, "review", away)
+        clock(62)
+        [error] = await socket.answers("appError")
+        assert error["error"]["code"] == "TICKET_EXPIRED"
+
     async def test_who_does_not_show_one_in_time_is_turned_away(
         self, enter: Enter, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -329,9 +346,18 @@ class TestWithATicket:
         await enter()
         second = Socket()
         await second.connect()
-        assert (await second.answer())["error"]["code"] == "NOT_AUTHENTICATED"
-        assert await second.is_closed(4401)
+        error = (await second.answer())["error"]
+        assert (error["code"], error["retryAfter"]) == ("TOO_MANY_REQUESTS", 10)
+        assert await second.is_closed(4429)
         await second.disconnect()
+
+    async def test_those_with_tickets_are_no_rush(
+        self, enter: Enter, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sessions, "WAITING_LIMIT", 1)
+        for _ in range(3):
+            socket = await enter()
+            assert (await socket.answer_to(watch(driven.id, ticket=make_ticket(driven.id))))["type"] == "ack"
 
     async def test_a_stranger_who_is_signed_in_watches_and_commands_nothing(
         self, enter: Enter, make_user: Callable[..., User], one: str

@@ -108,6 +108,16 @@ class TestCreating:
         assert answer["error"]["code"] == "INVALID_ARGUMENT"
         assert first["id"] not in str(answer)
 
+    async def test_a_key_of_somebody_elses_starts_nothing(self, able: Any, sign_in: SignIn) -> None:
+        users = [await sync_to_async(able)(name, "add_workflowinstance") for name in ("one", "two")]
+        users.append(await sync_to_async(able)("three", "add_workflowinstance", "view_workflowinstance"))
+        await (await sign_in(users[0])).answer_to(self.ask(key="k"))
+        answers = [await (await sign_in(user)).answer_to(self.ask(key="k", execute=True)) for user in users[1:]]
+        assert [answer["error"]["code"] for answer in answers] == ["INVALID_ARGUMENT", "FORBIDDEN"]
+        assert (await WorkflowInstance.objects.aget()).run == 0
+        await (await sign_in(users[0])).answer_to(self.ask(key="k", execute=True))
+        assert (await WorkflowInstance.objects.aget()).run == 1
+
     async def test_needs_the_permission(self, owner: User, sign_in: SignIn) -> None:
         answer = await (await sign_in(owner)).answer_to(self.ask())
         assert answer["error"] == {"code": "FORBIDDEN", "message": "You may not create workflow instances."}

@@ -426,6 +426,18 @@ class TestResult:
         await expect(element.locator(".card")).to_be_visible()
         await expect(page.locator("#result")).to_be_hidden()
 
+    async def test_outlives_the_instance(self, visit: Visit, make: Make) -> None:
+        driven = await sync_to_async(make)()
+        driven.start().complete()
+        page = await visit(driven.id, src="/result")
+        await expect(page.locator("#result")).to_be_visible()
+        await asyncio.to_thread(driven.storage.delete_instance, driven.id)
+        await page.wait_for_function("document.querySelector('jobs-flow-progress').state.status === 'deleted'")
+        await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+        await expect(page.locator("#result")).to_be_visible()
+        await expect(page.locator("jobs-flow-progress .card")).to_be_hidden()
+
     async def test_is_there_at_once_when_the_instance_is_done(self, visit: Visit, make: Make) -> None:
         driven = await sync_to_async(make)()
         driven.start().complete()
@@ -639,6 +651,22 @@ class TestOverHttp:
 
         await expect(element.locator(".badge")).to_have_text("Done", timeout=20_000)
         await expect(element.locator(".log li")).to_have_text(["before", "meanwhile"])
+
+    @pytest.mark.parametrize("element", ["jobs-flow-progress", "jobs-flow-run"])
+    async def test_what_a_wide_block_does_not_show_is_said_not_to_be_had(
+        self, visit: Visit, make: Make, element: str
+    ) -> None:
+        tasks = [Task("wide", idle, subtasks=[Task(f"part_{number:03}", idle) for number in range(150)])]
+        driven = await sync_to_async(make)(tasks, name="Wide")
+        page = await visit(driven.id, transport="http", element=element)
+        if element == "jobs-flow-run":
+            await page.get_by_role("treeitem", name="wide").press("ArrowRight")
+            await page.get_by_role("treeitem", name="Show 50 tasks after").press("Enter")
+        else:
+            await page.get_by_role("button", name="wide").click()
+            await page.get_by_role("button", name="Next 50").click()
+
+        await expect(page.get_by_text("Other tasks of so many can be shown over a WebSocket only.")).to_be_visible()
 
     async def test_commands_are_requests(self, visit: Visit, make: Make) -> None:
         visit.expected = ("status of 40",)

@@ -191,6 +191,24 @@ class TestRequests:
         forget_callers()
         assert statuses == [404, 429, 429]
 
+    async def test_too_many_of_strangers_cost_no_holder_of_a_ticket_anything(
+        self, enter: Enter, driven: DrivenInstance, settings: Any
+    ) -> None:
+        settings.JOBS_FLOW = {**settings.JOBS_FLOW, "SOCKET_REQUESTS_PER_SECOND": 1, "SOCKET_WATCHES": 1}
+        forget_callers()
+        DrivenInstance(jobs.storage, id=driven.id).create()
+        stranger, holder = await enter(None), await enter(None)
+        asked = {"type": "getTaskLogs", "workflowId": driven.id, "taskPath": "#.a"}
+        for _ in range(5):
+            await stranger.ask(asked, 401)
+            await stranger.ask({**asked, "ticket": "x"}, 401)
+            assert (await stranger.client.get(snapshot_path(driven.id))).status_code == 401
+        ticket = make_ticket(driven.id, payload=True)
+        statuses = [(await holder.client.get(snapshot_path(driven.id), {"ticket": ticket})).status_code]
+        statuses += [(await holder.post({**asked, "ticket": ticket})).status_code for _ in range(3)]
+        forget_callers()
+        assert statuses == [200, 200, 200, 429]
+
 
 class TestForgery:
     async def test_a_request_without_the_token_is_refused_as_json(self, enter: Enter, owner: User, two: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobs_flow.errors import InstanceNotFound, StorageUnavailable
 from jobs_flow.storages import MemoryStorage, create_storage
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Event, Outcome, Snapshot
@@ -303,6 +304,80 @@ class TestComingBack:
 
         assert watcher.types == ["workflowDescription", "setWorkflowStatus", "setTasksStatuses"]
 
+    async def test_everything_is_told_when_what_was_missed_is_no_longer_kept(
+        self, faulty: FaultyStorage, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        driven = DrivenInstance(faulty).create().start().complete()
+        header = faulty.get_instance(driven.id)
+        assert header is not None
+        monkeypatch.setattr(room_module, "REPLAYED", 3)
+        faulty.forgotten_before = header.seq - 3
+        _, watcher = sockets.watch(faulty, driven.id, since=2, ref=1)
+        await aeventually(lambda: "ack" in watcher.types)
+
+        assert watcher.types[0] == "workflowDescription"
+        assert watcher.status == "done"
+
+    async def test_many_events_are_not_told_one_by_one(
+        self, storage: Storage, sockets: Sockets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room_module, "REPLAYED", 5)
+        driven = DrivenInstance(storage).create().start().claim("#.a")
+        _, watcher = sockets.watch(storage, driven.id, ref=1)
+        await aeventually(lambda: "ack" in watcher.types)
+        since = watcher.seq
+        for number in range(5):
+            driven.progress("#.a", number / 10)
+        await aeventually(lambda: watcher.seq == since + 5)
+        _, soon = sockets.watch(storage, driven.id, since=since, ref=1)
+        await aeventually(lambda: "ack" in soon.types)
+        driven.progress("#.a", 0.9)
+        await aeventually(lambda: watcher.seq == since + 6)
+        _, late = sockets.watch(storage, driven.id, since=since, ref=1)
+        await aeventually(lambda: "ack" in late.types)
+        assert "workflowDescription" not in soon.types
+        assert "workflowDescription" in late.types
+        assert late.statuses["#.a"]["progress"] == 0.9
+
+    @pytest.mark.parametrize("width", [3, 11], ids=["nothing is folded", "a block is folded"])
+    async def test_only_what_was_missed_is_told_unless_a_block_is_folded(
+        self, storage: Storage, sockets: Sockets, width: int
+    ) -> None:
+        driven = DrivenInstance(storage, [f"t{number}" for number in range(width)]).create().start()
+        mailbox, watcher = sockets.watch(storage, driven.id, fold=10, ref=1)
+        staying, _ = sockets.watch(storage, driven.id)
+        await aeventually(lambda: "ack" in watcher.types)
+        for path, leaving in (("#.t0", mailbox), ("#.t1", staying)):
+            await sockets.close(storage, leaving)
+            driven.complete(path)
+            back, again = sockets.watch(storage, driven.id, fold=10, since=watcher.seq, ref=1)
+            await aeventually(lambda again=again: "ack" in again.types)
+            assert ("workflowDescription" in again.types) == (width > 10)
+            for message in again.messages:
+                watcher.receive(message)
+            await sockets.close(storage, back)
+
+        _, fresh = sockets.watch(storage, driven.id, fold=10)
+        await aeventually(lambda: fresh.seq)
+        assert watcher.knowledge == fresh.knowledge
+
+    async def test_who_was_told_more_by_another_process_is_told_nothing_older(
+        self, faulty: FaultyStorage, sockets: Sockets
+    ) -> None:
+        driven = DrivenInstance(faulty).create().start()
+        _, first = sockets.watch(faulty, driven.id)
+        await aeventually(lambda: first.seq)
+        faulty.lose = lambda seq: True
+        driven.complete()
+        header = faulty.get_instance(driven.id)
+        assert header is not None
+        # The room was compared a moment ago, and is behind.
+        _, back = sockets.watch(faulty, driven.id, since=header.seq, ref=1)
+        await aeventually(lambda: "ack" in back.types)
+
+        assert [message["status"] for message in back.messages if "status" in message] == ["done"]
+        assert "workflowDescription" not in back.types
+
 
 class TestGaps:
     async def test_are_filled_from_the_storage(self, faulty: FaultyStorage, sockets: Sockets) -> None:
@@ -473,6 +548,25 @@ class TestTasksThatRunAgain:
         assert [self.stale(watcher) for watcher in (early, late)] == [{}, {}]
 
 
+class TestTheEndOfAWatch:
+    async def test_is_the_last_word_to_a_reader_who_has_not_read_it_yet(
+        self, faulty: FaultyStorage, sockets: Sockets
+    ) -> None:
+        """A hidden page, say, whose user may no longer see the instance when it runs again."""
+        driven = DrivenInstance(faulty).create().start().complete()
+        mailbox, _ = sockets.watch(faulty, driven.id, slow=True, ref=1)
+        _, other = sockets.watch(faulty, driven.id)
+        await aeventually(lambda: mailbox.large is None and other.seq)
+        taken(mailbox)
+        mailbox.end(InstanceNotFound(instance_id=driven.id))
+        driven.start().complete()
+        await aeventually(lambda: other.instance["run"] == 2 and other.status == "done")
+        mailbox.trouble(StorageUnavailable(storage="s", reason="r"))
+
+        [last] = taken(mailbox)
+        assert (last["type"], last["error"]["type"]) == ("executionError", "INSTANCE_NOT_FOUND")
+
+
 class TestSlowReaders:
     async def test_get_one_merged_change_with_the_final_state(self, storage: Storage, sockets: Sockets) -> None:
         driven = DrivenInstance(storage).create().start()
@@ -558,6 +652,25 @@ class TestJoiningTogether:
         await aeventually(lambda: other.status == "done")
 
         assert watcher.messages == []
+
+    async def test_waits_for_no_other_instance(self, faulty: FaultyStorage, sockets: Sockets) -> None:
+        slow, quick = DrivenInstance(faulty).create(), DrivenInstance(faulty).create()
+        answered = asyncio.Event()
+        subscription = get_relay(faulty)._subscription
+        add = subscription.add
+
+        async def add_in_time(instance_id: str) -> None:
+            if instance_id == slow.id:
+                await answered.wait()
+            await add(instance_id)
+
+        subscription.add = add_in_time  # type: ignore[method-assign]
+        _, first = sockets.watch(faulty, slow.id)
+        _, second = sockets.watch(faulty, quick.id)
+        await aeventually(lambda: second.seq)
+        assert not first.seq
+        answered.set()
+        await aeventually(lambda: first.seq)
 
 
 class TestLeaving:

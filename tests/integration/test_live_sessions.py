@@ -22,6 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from jobs_flow_django.live import announcing, logouts, sessions
+from jobs_flow_django.live.errors import NotAuthenticated
 from jobs_flow_django.live.outlet import Outlet
 from jobs_flow_django.live.reviewing import Question, review_now
 from jobs_flow_django.live.session_channel import SessionChannel
@@ -413,6 +414,49 @@ class TestChecks:
         while watcher.status_of("#.a") != "ok":
             watcher.receive(await socket.answer())
         assert "secret" not in json.dumps(watcher.messages)
+
+    async def test_what_is_asked_for_at_the_end_is_not_watched(
+        self, enter: Enter, owner: User, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        socket = await enter(owner)
+        await socket.answer_to(watch(driven.id))
+        [guard] = sessions.get_supervisor()._guards
+        begin, begun = Outlet.watch, asyncio.Event()
+
+        async def begin_late(outlet: Outlet, instance_id: str, **options: Any) -> None:
+            await guard.turn_away(NotAuthenticated())
+            await begin(outlet, instance_id, **options)
+            begun.set()
+
+        monkeypatch.setattr(Outlet, "watch", begin_late)
+        await socket.ask(watch(driven.id))
+        await begun.wait()
+        assert guard.outlet.mailboxes == []
+        assert (await socket.answer())["error"]["code"] == "NOT_AUTHENTICATED"
+
+    async def test_of_a_watch_come_before_the_answer(self, driven: DrivenInstance) -> None:
+        sent: list[str] = []
+        reads = asyncio.Event()
+
+        async def send(frame: str) -> None:
+            sent.append(json.loads(frame)["type"])
+            await reads.wait()
+
+        async def never() -> None:
+            raise AssertionError("is not broken")
+
+        outlet = Outlet(send, never)
+        outlet.open()
+        first = asyncio.create_task(outlet.send({"type": "ack", "ref": 1}))
+        await aeventually(lambda: sent)
+        await outlet.watch(driven.id, payload=True)
+        await aeventually(lambda: outlet._sending._waiters)  # type: ignore[attr-defined]
+        await outlet.leave(driven.id)
+        second = asyncio.create_task(outlet.send({"type": "ack", "ref": 2}))
+        reads.set()
+        await asyncio.gather(first, second)
+        await outlet.aclose()
+        assert sent == ["ack", "ack"]
 
     async def test_leave_nothing_behind(self, enter: Enter, owner: User) -> None:
         socket = await enter(owner)

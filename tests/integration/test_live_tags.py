@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -111,6 +112,25 @@ class TestProgress:
         finally:
             set_script_prefix("/")
 
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("tag", ["jobs_flow_progress", "jobs_flow_run"])
+    def test_takes_the_uuid_that_a_url_converter_makes(self, tag: str) -> None:
+        html = render("{% " + tag + " given %}", given=UUID("01a20544-738e-7fbf-bc02-840233d074f8"))
+
+        assert attribute(html, "instance") == "01a20544-738e-7fbf-bc02-840233d074f8"
+
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            ('jobs_flow_run "i1" commands="run,resume"', "commands has run, resume, .*all, none, not 'run,resume'"),
+            ('jobs_flow_run "i1" commands="run runn"', "commands has .*, not 'runn'"),
+            ("jobs_flow_progress 5", "jobs_flow_progress needs an instance or an id, not int"),
+        ],
+    )
+    def test_a_command_or_an_instance_that_is_none_is_an_error(self, source: str, said: str) -> None:
+        with pytest.raises(TemplateSyntaxError, match=said):
+            render("{% " + source + " %}")
+
     @pytest.mark.parametrize("tag", ["jobs_flow_progress", "jobs_flow_run"])
     def test_without_an_instance_is_an_error(self, tag: str) -> None:
         with pytest.raises(TemplateSyntaxError, match=f"{tag} needs an instance"):
@@ -188,7 +208,7 @@ class TestRun:
         )
 
     def test_escapes_what_it_is_given(self) -> None:
-        source = "{% jobs_flow_run id commands=id view=id label=id theme=id ticket=id %}"
+        source = "{% jobs_flow_run id commands='all' view=id label=id theme=id ticket=id %}"
 
         assert "<script>" not in render(source, id='"><script>alert(1)</script>')
 

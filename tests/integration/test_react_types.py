@@ -83,7 +83,8 @@ class TestCommand:
         assert '"#.x"' in types("--workflow", "picky", "--data", 'picky={"name": "x"}')
 
     @pytest.mark.parametrize(
-        "wrong", [("--data", "plain"), ("--data", "plain=x"), ("--check",), ("--workflow", "none")]
+        "wrong",
+        [("--data", "plain"), ("--data", "plain=x"), ("--data", "plian={}"), ("--check",), ("--workflow", "none")],
     )
     def test_refuses_what_makes_no_sense(self, registry: Registry, wrong: tuple[str, ...]) -> None:
         registry.register("plain", [Task("load", lambda: 1)])
@@ -211,7 +212,7 @@ class TestApplication:
         types("--output", str(tmp_path / "src" / "jobs-flow.d.ts"))
         for name, source, parts in (
             ("@jobs-flow/react", REACT, ("package.json", "dist")),
-            ("@jobs-flow/client", tools.CLIENTS / "js", ("package.json", "src")),
+            ("@jobs-flow/client", tools.CLIENTS / "js", ("package.json", "dist")),
         ):
             for part in parts:
                 _copy(source / part, tmp_path / "node_modules" / name / part)

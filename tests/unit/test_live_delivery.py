@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +15,9 @@ from jobs_flow.storages.records import Event, Instance, Snapshot
 from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.folding import Fold
 from jobs_flow_django.live.journal import KEPT, Journal, Reader
-from jobs_flow_django.live.rounds import LONGEST, SHORTEST, Rounds
+from jobs_flow_django.live.rounds import LONGEST, SHORTEST, Rounds, get_rounds
 from jobs_flow_django.live.state import Shot, State
-from jobs_flow_django.live.telling import Audience, Frame
+from jobs_flow_django.live.telling import AUDIENCES, Audience, Frame, shot_frames
 
 
 def journal(tasks: int = 3) -> Journal:
@@ -113,6 +115,24 @@ class TestJournal:
         assert len({id(reader.backlog) for reader in second}) == 1
         assert first[0].backlog is not second[0].backlog
 
+    def test_what_those_who_come_back_together_missed_is_encoded_once(self) -> None:
+        known = journal()
+        missed = [Event(number, {"tasks": {"#.t0": {"progress": number / 10}}}) for number in (2, 3, 4)]
+        for event in missed:
+            known.add(event)
+        change = known.since(2, missed)
+        first, second, masked, late = Counted(known), Counted(known), Counted(known, payload=False), Counted(known)
+        for reader in (first, second, masked, late):
+            reader.backlog = change
+        frames = known.take(first)
+        assert [json.loads(frame)["seq"] for frame in frames] == [4, 4]
+        assert json.loads(frames[0])["statuses"] == {"#.t0": {"progress": 0.4}}
+        assert known.take(second) is frames
+        assert known.take(masked) is not frames
+        happen(known, 1)
+        assert [json.loads(frame)["seq"] for frame in known.take(late)] == [5, 5]
+        assert [json.loads(frame)["seq"] for frame in known.take(first)] == [5]
+
     def test_one_who_shares_does_not_change_what_the_others_get(self) -> None:
         kept = journal()
         readers = [Counted(kept) for _ in range(3)]
@@ -142,6 +162,15 @@ class TestJournal:
         assert [frame.seq for frame in kept.take(reader)] == [None, 2]
         assert isinstance(kept.take(reader), tuple)
         assert Frame.of({"type": "hello"}).seq is None
+
+
+class TestShots:
+    def test_keep_no_frames_for_everybody_who_ever_asked(self) -> None:
+        shot = journal().state.shot()
+        for number in range(10 * AUDIENCES):
+            frames = shot_frames("i1", shot, Audience(logs=frozenset({f"#.t{number}"})))
+            assert shot_frames("i1", shot, Audience(logs=frozenset({f"#.t{number}"}))) is frames
+            assert len(shot.frames) <= AUDIENCES
 
 
 class FakeLoop:
@@ -211,6 +240,16 @@ class TestRounds:
         [(when, _, _)] = loop.timers
 
         assert when - began == pytest.approx(max(pause, loop.now - began))
+
+    def test_do_not_keep_a_loop_that_is_gone(self) -> None:
+        async def begin() -> weakref.ref[Any]:
+            get_rounds().join(asyncio.Event().set)
+            await asyncio.sleep(0)
+            return weakref.ref(asyncio.get_running_loop())
+
+        loop = asyncio.run(begin())
+        gc.collect()
+        assert loop() is None
 
     async def test_of_a_real_loop_end(self) -> None:
         rounds = Rounds(asyncio.get_running_loop())

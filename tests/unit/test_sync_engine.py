@@ -6,6 +6,7 @@ import asyncio
 import functools
 import time
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -338,6 +339,12 @@ class TestRefusals:
         for ask in (jobs.get_workflow, jobs.snapshot, jobs.execute_all_tasks, jobs.get_result, jobs.wait):
             with pytest.raises(InstanceNotFound):
                 ask("nope")
+
+    def test_an_id_that_is_no_text(self, jobs: Jobs) -> None:
+        id = run(jobs, Task("a", lambda: 1))
+        for ask in (jobs.get_workflow, jobs.execute_all_tasks, jobs.get_result):
+            with pytest.raises(InvalidArgument, match="it is a UUID, and ids are text"):
+                ask(UUID(id))
 
     def test_a_task_whose_predecessor_has_not_passed_is_refused_by_name(self, jobs: Jobs) -> None:
         id = run(jobs, Task("a", boom), Task("b", lambda: 1))

@@ -14,6 +14,8 @@ export const PATIENCE = 15_000;
 export const QUIET = 45_000;
 /** Milliseconds that a connection nobody wants stays open. */
 export const LINGER = 2_000;
+/** Milliseconds within which one that was let in before, and is not any more, is tried once more only. */
+export const ONCE_IN = 60_000;
 /** Close codes that trying again does not change: sign in first, not allowed. */
 const FINAL_CODES: readonly number[] = [4401, 4403];
 
@@ -47,6 +49,9 @@ export class Connection {
   readonly #user: User;
   #channel: Channel | null = null;
   #attempt = 0;
+  /** The server has said more on it than its greeting. */
+  #letIn = false;
+  #triedAgain = -Infinity;
   #failures = 0;
   #patience: Timer;
   #retry: Timer;
@@ -97,10 +102,18 @@ export class Connection {
     this.#move("closed");
   }
 
-  /** Not this user. */
+  /**
+   * Not this user. One that was let in is tried once more: who has changed the password is signed in still, in a
+   * session that the old connection is not of.
+   */
   deny(): void {
+    const again = this.#letIn && this.#user.wanted() && Date.now() - this.#triedAgain > ONCE_IN;
     this.drop();
-    this.#move("denied");
+    if (!again) return this.#move("denied");
+    this.#triedAgain = Date.now();
+    this.#move("reconnecting");
+    // Not at once: the browser has to have the new session's cookie.
+    this.#retry = setTimeout(() => this.#connect(), backoff(2));
   }
 
   /** The connection is gone: try again after a pause, if anybody still wants it. */
@@ -139,6 +152,7 @@ export class Connection {
 
   #connect(): void {
     const attempt = ++this.#attempt;
+    this.#letIn = false;
     const current = (): boolean => attempt === this.#attempt;
     this.#move(this.state === "open" || this.state === "reconnecting" ? "reconnecting" : "connecting");
     // A listener may have closed it just now.
@@ -159,8 +173,10 @@ export class Connection {
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => this.probe(), QUIET);
     // A greeting alone proves little: a server that closes at once after it must not be hammered.
-    if (this.open) this.#failures = 0;
+    const greeted = this.open;
+    if (greeted) this.#failures = 0;
     this.#user.receive(text);
+    if (greeted && this.open) this.#letIn = true;
   }
 
   #move(state: ConnectionState): void {

@@ -16,5 +16,6 @@ export class JobsFlowError extends Error {
 /** What the client itself refuses requests with; a page may put in other words. */
 export const errors = {
   lost: { code: "CONNECTION_LOST", message: "The connection was lost before there was an answer." },
+  windows: { code: "NEEDS_CONNECTION", message: "Other tasks of so many can be shown over a WebSocket only." },
   denied: { code: "NOT_AUTHENTICATED", message: "You are not signed in." },
 };

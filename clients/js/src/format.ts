@@ -4,8 +4,8 @@ import { ROOT, type JobState } from "./state.js";
 /** Milliseconds that something took. */
 export const duration = (milliseconds: number): string => {
   const seconds = Math.max(0, milliseconds) / 1000;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   const padded = (number: number): string => String(Math.floor(number)).padStart(2, "0");
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${padded(seconds % 60)} s`;

@@ -101,11 +101,11 @@ export interface Problem {
 export interface WatchWorkflowInstance {
   type: "watchWorkflowInstance";
   workflowId: Name;
-  /** The seq that the client knows already: it is told only what came after it, where that is still known. */
+  /** The seq that the client knows already, of a watch with the same 'fold' and 'logs': it is told only what came after it, where that is still known. */
   since?: number | null;
   /** Whether log lines are wanted (true if left out), or of which tasks. */
   logs?: boolean | TaskPath[];
-  /** Blocks of more tasks than this are folded: so many of them in a window, of the others the counts. Left out: nothing is folded. With it everything is told anew, whatever 'since' says. */
+  /** Blocks of more tasks than this are folded: so many of them in a window, of the others the counts. Left out: nothing is folded. Where a block is folded, everything is told anew, whatever 'since' says. */
   fold?: number | null;
   /** A signed ticket for this instance, for those who are not signed in. */
   ticket?: string | null;

@@ -9,6 +9,7 @@
  * streams, which is one under WSGI, is asked every few seconds instead.
  */
 import type { InstanceSnapshot, Message, Request, WatchWorkflowInstance } from "./protocol.gen.js";
+import { errors } from "./errors.js";
 import { readEvents } from "./sse_read.js";
 import type { Channel, Hooks, Transport } from "./transport.js";
 
@@ -71,6 +72,10 @@ class HttpChannel implements Channel {
       case "setVisibility":
         this.#show(request.visible);
         this.#tell({ type: "ack", ref: request.ref ?? null });
+        break;
+      case "setWindow":
+        // The server keeps nothing between requests that could be moved.
+        queueMicrotask(() => this.#tell({ type: "appError", error: errors.windows, ref: request.ref ?? null }));
         break;
       default:
         void this.#post(request, text);

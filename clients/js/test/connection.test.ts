@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backoff, JobsFlowClient, type ConnectionState } from "../src/index.js";
-import { LINGER, PATIENCE, QUIET } from "../src/connection.js";
+import { LINGER, ONCE_IN, PATIENCE, QUIET } from "../src/connection.js";
 import { FakeSocket, turn } from "./support/socket.js";
 
 const URL_ = "http://site.test/ws/jobs-flow/";
@@ -107,6 +107,37 @@ describe("a connection", () => {
     FakeSocket.last.greet().say({ type: "appError", error: { code: "NOT_AUTHENTICATED", message: "sign in" } });
     expect(client.connection).toBe("denied");
     expect(FakeSocket.last.closed).toBe(true);
+  });
+
+  it.each(["code", "message"])("that was let in is tried once more before it is denied, after a close %s", (kind) => {
+    const { client, states } = connect();
+    client.watch("i", nobody);
+    const turnAway = (): void => {
+      if (kind === "code") FakeSocket.last.break(4401);
+      else FakeSocket.last.say({ type: "appError", error: { code: "NOT_AUTHENTICATED", message: "sign in" } });
+    };
+    const letIn = (): void => void FakeSocket.last.greet().say({ type: "ack", ref: "watch 1" });
+    letIn();
+    turnAway();
+    expect(client.connection).toBe("reconnecting");
+    vi.advanceTimersByTime(2_000);
+    expect(FakeSocket.all).toHaveLength(2);
+    // A new password: the same user, in another session.
+    letIn();
+    expect(client.connection).toBe("open");
+    vi.advanceTimersByTime(ONCE_IN - 30_000);
+    // Once: who is let in and turned away again and again has to sign in.
+    turnAway();
+    vi.advanceTimersByTime(120_000);
+    expect([FakeSocket.all.length, client.connection]).toEqual([2, "denied"]);
+    client.reconnect();
+    letIn();
+    turnAway();
+    vi.advanceTimersByTime(2_000);
+    FakeSocket.last.greet();
+    turnAway();
+    expect([FakeSocket.all.length, client.connection]).toEqual([4, "denied"]);
+    expect(states.slice(0, 6)).toEqual(["connecting", "open", "reconnecting", "open", "denied", "connecting"]);
   });
 
   it("is given up when the greeting does not come", () => {

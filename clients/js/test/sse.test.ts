@@ -200,6 +200,12 @@ describe("over HTTP", () => {
     expect([gone, asked.length]).toEqual([true, 5]);
   });
 
+  it("moving a window is refused without a request, for the server keeps none", async () => {
+    const { client } = await open();
+    await expect(client.setWindow("i", "#.wide", 100)).rejects.toMatchObject({ code: "NEEDS_CONNECTION" });
+    expect(site.posted).toEqual([]);
+  });
+
   it("who is not signed in is denied", async () => {
     site.refusal = { status: 401, body: { type: "appError", error: { code: "NOT_AUTHENTICATED", message: "no" } } };
     const { client } = await open();

@@ -24,7 +24,7 @@ const output = await build({
     alias: [
       { find: /^@jobs-flow\/react$/, replacement: join(HERE, "dist/index.js") },
       { find: /^@jobs-flow\/react\//, replacement: join(HERE, "dist/") },
-      { find: /^@jobs-flow\/client$/, replacement: join(CLIENTS, "js/src/index.ts") },
+      { find: /^@jobs-flow\/client$/, replacement: join(CLIENTS, "js/dist/index.js") },
       { find: /^react(?=\/|$)/, replacement: modules("react") },
       { find: /^react-dom(?=\/|$)/, replacement: modules("react-dom") },
     ],

@@ -1,5 +1,5 @@
 import type { Ack, JobState } from "@jobs-flow/client";
-import { useId, useState, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 
 import { useAsking, type Asking } from "./details.js";
 import { usePage } from "./provider.js";
@@ -13,8 +13,10 @@ interface ButtonProps {
 }
 
 function Button({ asking, disabled = false, onClick, children }: ButtonProps) {
+  const unusable = asking.busy || disabled;
+  // Not `disabled`, which would take the keyboard's focus away.
   return (
-    <button type="button" className="jobs-flow-button" disabled={asking.busy || disabled} onClick={onClick}>
+    <button type="button" className="jobs-flow-button" aria-disabled={unusable} onClick={unusable ? undefined : onClick}>
       {children}
     </button>
   );
@@ -29,11 +31,29 @@ function Said({ asking }: { asking: Asking }) {
   );
 }
 
+interface ConfirmProps {
+  asking: Asking;
+  question: string;
+  /** null: there is nothing to do. */
+  yes: (() => unknown) | null;
+  no: () => void;
+  children?: ReactNode;
+}
+
 /** What is asked before something is done, and the two answers. */
-function Confirm({ asking, yes, no, children }: { asking: Asking; yes: (() => unknown) | null; no: () => void; children: ReactNode }) {
+function Confirm({ asking, question, yes, no, children }: ConfirmProps) {
   const { words } = usePage();
+  const element = useRef<HTMLDivElement>(null);
+  const id = useId();
+  // The keyboard goes to the question, and back to where it came from.
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    element.current?.focus();
+    return () => before?.focus();
+  }, []);
   return (
-    <div className="jobs-flow-confirm" role="group">
+    <div className="jobs-flow-confirm" role="group" aria-labelledby={id} tabIndex={-1} ref={element}>
+      <p id={id}>{question}</p>
       {children}
       <div className="jobs-flow-commands">
         {yes && (
@@ -62,8 +82,12 @@ function useResume(state: JobState, asking: Asking, taskPath?: string) {
     setPaths(null);
   };
   const question = paths && (
-    <Confirm asking={asking} yes={paths.length ? resume : null} no={() => setPaths(null)}>
-      <p>{paths.length ? words.wouldRun(paths.length) : words.nothingToRun}</p>
+    <Confirm
+      asking={asking}
+      question={paths.length ? words.wouldRun(paths.length) : words.nothingToRun}
+      yes={paths.length ? resume : null}
+      no={() => setPaths(null)}
+    >
       {paths.length > 0 && (
         <ul className="jobs-flow-paths" tabIndex={0}>
           {paths.map((path) => (
@@ -172,9 +196,7 @@ export function WholeCommands({ state }: { state: JobState }) {
       <Said asking={asking} />
       {isWorking(state) ? null : question}
       {cancelling && isWorking(state) && (
-        <Confirm asking={asking} yes={cancel} no={() => setCancelling(false)}>
-          <p>{words.cancel}?</p>
-        </Confirm>
+        <Confirm asking={asking} question={`${words.cancel}?`} yes={cancel} no={() => setCancelling(false)} />
       )}
     </>
   );

@@ -1,6 +1,8 @@
 import { JobsFlowError, type JobsFlowClient, type Problem, type TaskDetails, type TaskView } from "@jobs-flow/client";
 import { useCallback, useEffect, useRef, useState } from "react";
 
+import { useConnection } from "./provider.js";
+
 /** What went wrong with a request, as the server says it. */
 export const problemOf = (error: unknown): Problem => {
   if (error instanceof JobsFlowError) return { code: error.code, message: error.message };
@@ -25,6 +27,7 @@ export function useDetails(client: JobsFlowClient, id: string, path: string, vie
   const [asked, setAsked] = useState(0);
   const of = JSON.stringify([id, path]);
   const mark = markOf(view);
+  const open = useConnection() === "open";
   const there = view !== undefined;
   useEffect(() => {
     if (!there) return;
@@ -38,6 +41,14 @@ export function useDetails(client: JobsFlowClient, id: string, path: string, vie
     };
   }, [client, id, path, of, mark, there, asked]);
   const refresh = useCallback(() => setAsked((count) => count + 1), []);
+  // What could not be had, for want of a connection perhaps, is asked for again when there is one.
+  const failed = useRef(false);
+  useEffect(() => {
+    failed.current = known.of === of && known.problem !== null;
+  });
+  useEffect(() => {
+    if (open && failed.current) refresh();
+  }, [open, refresh]);
   const own = known.of === of;
   return { details: own ? known.details : null, problem: own ? known.problem : null, refresh };
 }

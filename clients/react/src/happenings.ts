@@ -5,7 +5,7 @@
  * states, and none of them may lose or repeat a call. A run begins with nothing told; so who comes late, even after
  * the end, is told of the latest run what those heard who were there from the start (with `late` set).
  */
-import type { Failure, JobState, TaskStatus, TaskView } from "@jobs-flow/client";
+import { ENDED, type Failure, type JobState, type TaskStatus, type TaskView } from "@jobs-flow/client";
 
 /** Something that happened. */
 export type Happening = {
@@ -46,7 +46,6 @@ export const nothing: Told = {
   refused: "",
 };
 
-const ENDED: ReadonlySet<TaskStatus | undefined> = new Set(["ok", "skipped", "failed", "cancelled"]);
 const RAN: ReadonlySet<TaskStatus | undefined> = new Set(["running", "ok", "failed", "cancelled"]);
 
 /** Of the run that is under way or was the latest; results of earlier runs may stand beside it. */

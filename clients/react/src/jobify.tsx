@@ -39,7 +39,11 @@ export function Jobify<W extends WorkflowName | undefined = undefined>(props: Jo
   const { jobId, progression, component, failure, onDone, onFailed, onBack, keep = false, ticket, logs, fold } = props;
   const { client, words } = usePage();
   const connection = useConnection();
-  const state = useJob(jobId, { ticket, logs, fold });
+  const seen = useJob(jobId, { ticket, logs, fold });
+  /** The job when its run was told to be done. */
+  const [well, setWell] = useState<JobState | null>(null);
+  // No instance is kept for ever; the view that has the result of one stays as it is all the same.
+  const state = seen?.status === "deleted" && well?.id === seen.id && well.run === seen.run ? well : seen;
   const outcome = state && outcomeOf(state, connection, words);
   const mark = state ? markOf(state, outcome) : "";
   /** The outcome that was left: by the reader, or because it has been shown for as long as it is kept. */
@@ -49,6 +53,7 @@ export function Jobify<W extends WorkflowName | undefined = undefined>(props: Jo
   useEffect(() => {
     if (!state || told.current === mark) return;
     told.current = mark;
+    if (outcome?.done) setWell(state);
     if (outcome?.done) onDone?.(state as JobOf<W>);
     else if (outcome) onFailed?.(outcome.error, state as JobOf<W>);
   });

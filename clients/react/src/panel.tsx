@@ -1,15 +1,14 @@
-import type { Failure, JobState, TaskDetails, TaskView } from "@jobs-flow/client";
+import { duration, ROOT, type Failure, type JobState, type TaskDetails, type TaskView } from "@jobs-flow/client";
 import { useId, type ReactNode } from "react";
 
 import { TaskCommands, WholeCommands } from "./commands.js";
 import { useDetails } from "./details.js";
-import { duration, nameOf, readable, statusOf, taskStatusOf, titleOf } from "./format.js";
+import { nameOf, statusOf, taskStatusOf, titleOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { Logs } from "./logs.js";
 import { Part } from "./part.js";
 import { usePage } from "./provider.js";
 import type { JobId, JobOptions } from "./store.js";
-import { ROOT } from "./tree.js";
 import { Updaters } from "./updaters.js";
 import { Value } from "./value.js";
 
@@ -86,7 +85,7 @@ function One({ state, path, commands }: { state: JobState; path: string; command
     <Value value={task?.[name]} omitted={Boolean(details?.omitted?.includes(name))} />
   );
   return (
-    <Frame title={readable(nameOf(path))} status={taskStatusOf(state, path, words)} shown={status}>
+    <Frame title={nameOf(path)} status={taskStatusOf(state, path, words)} shown={status}>
       {commands && <TaskCommands state={state} path={path} />}
       <Facts
         started={view?.executionTime ?? null}

@@ -1,8 +1,8 @@
-import type { JobState } from "@jobs-flow/client";
+import { type JobState } from "@jobs-flow/client";
 import { useMemo, type ReactNode } from "react";
 
 import { Bar } from "./bar.js";
-import { endedOf, nameOf, readable, statusOf, titleOf, walk } from "./format.js";
+import { endedOf, nameOf, statusOf, titleOf, troubleOf, walk } from "./format.js";
 import { useJob } from "./hooks.js";
 import { useConnection, usePage } from "./provider.js";
 import type { AnyJob, JobId, JobOptions } from "./store.js";
@@ -41,7 +41,9 @@ function Shown({ state, label, lines = 6, error = true }: Looks & { state: JobSt
   const { words } = usePage();
   const connection = useConnection();
   const title = label ?? titleOf(state, words);
-  const status = statusOf(state, words);
+  const trouble = troubleOf(state, connection, words);
+  // What is not known is not loading either, where somebody has to sign in first.
+  const status = trouble && state.status === null ? "" : statusOf(state, words);
   const ended = endedOf(state);
   const counted = state.total ? words.ended(ended, state.total) : "";
   const running = state.status === "working" ? runningOf(state) : [];
@@ -68,9 +70,10 @@ function Shown({ state, label, lines = 6, error = true }: Looks & { state: JobSt
       {error && state.error?.message && state.status !== "working" && (
         <p className="jobs-flow-error">{state.error.message}</p>
       )}
+      {trouble && <p className="jobs-flow-trouble">{trouble}</p>}
       {lines > 0 && <Lines state={state} lines={lines} />}
       <span className="jobs-flow-said" role="status">
-        {known && `${title}: ${status}${state.status === "working" ? `, ${quarter} %` : ""}`}
+        {trouble ? `${title}: ${trouble}` : known && `${title}: ${status}${state.status === "working" ? `, ${quarter} %` : ""}`}
       </span>
     </div>
   );
@@ -83,7 +86,7 @@ const runningOf = (state: JobState): string[] => {
     const view = state.statuses[path];
     if (view?.status !== "running") continue;
     if (said.length === 3) return [...said, "…"];
-    said.push(readable(name) + (view.progressText ? ` (${view.progressText})` : ""));
+    said.push(name + (view.progressText ? ` (${view.progressText})` : ""));
   }
   return said;
 };

@@ -1,3 +1,4 @@
+import { areUpdaters } from "@jobs-flow/client";
 import { useId, useState } from "react";
 
 import { useAsking } from "./details.js";
@@ -25,10 +26,10 @@ export function Updaters({ id, path, recorded, saved }: UpdatersProps) {
 
   const save = async () => {
     const { value, reason } = parseJson(text);
-    const refused = reason === undefined ? (Array.isArray(value) ? null : words.notList) : words.notJson(reason);
-    setWrong(refused);
-    if (refused !== null) return;
-    if (await ask(() => client.setContextUpdaters(id, path, value as unknown[]))) saved();
+    if (reason !== undefined) return setWrong(words.notJson(reason));
+    if (!areUpdaters(value)) return setWrong(words.notList);
+    setWrong(null);
+    if (await ask(() => client.setContextUpdaters(id, path, value))) saved();
   };
 
   const said = wrong ?? problem?.message;

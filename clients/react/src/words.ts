@@ -13,6 +13,7 @@ export interface Words {
   reconnecting: string;
   signIn: string;
   missing: string;
+  problem: (message: string) => string;
   ended: (ended: number, total: number) => string;
   failed: (name: string) => string;
   cancelled: string;
@@ -83,6 +84,7 @@ export const english: Words = {
   reconnecting: "Reconnecting…",
   signIn: "Sign in to see this progress.",
   missing: "There is no such workflow, or you may not see it.",
+  problem: (message) => `No news for now: ${message}`,
   ended: (ended, total) => `${ended} of ${total} ${total === 1 ? "task" : "tasks"}`,
   failed: (name) => `${name} failed`,
   cancelled: "It was cancelled.",
@@ -116,7 +118,7 @@ export const english: Words = {
   argumentHelp: "JSON. Left empty: what the task before it handed on.",
   updatersHelp: 'A JSON list, such as [{"seen": {"$push": [3]}}].',
   notJson: (reason) => `This is not JSON: ${reason}`,
-  notList: "Updaters are a JSON list.",
+  notList: "Updaters are a list of objects.",
   omitted: "Too large to be shown here.",
   cut: "Only the beginning is shown.",
   nothing: "Not recorded, or not for you to see.",

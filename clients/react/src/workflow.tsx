@@ -1,12 +1,12 @@
-import type { JobState, TaskView } from "@jobs-flow/client";
+import { duration, ROOT, type JobState, type TaskView } from "@jobs-flow/client";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
-import { duration, readable, statusOf, taskStatusOf, titleOf } from "./format.js";
+import { statusOf, taskStatusOf, titleOf, troubleOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { Panel } from "./panel.js";
-import { usePage } from "./provider.js";
+import { useConnection, usePage } from "./provider.js";
 import type { JobId, JobOptions } from "./store.js";
-import { moveOf, ROOT, rowsOf, type Row } from "./tree.js";
+import { moveOf, rowsOf, type Row } from "./tree.js";
 
 /** See `Workflow`. */
 export interface WorkflowProps extends JobOptions {
@@ -27,8 +27,11 @@ export interface WorkflowProps extends JobOptions {
 export function Workflow({ jobId, selected, onSelect, panel, ticket, logs, fold = 100 }: WorkflowProps): ReactNode {
   const options = { ticket, logs, fold };
   const state = useJob(jobId, options);
+  const { words } = usePage();
+  const connection = useConnection();
   const [own, setOwn] = useState(ROOT);
   if (!state) return null;
+  const trouble = troubleOf(state, connection, words);
   const path = selected ?? own;
   const select = (chosen: string) => {
     setOwn(chosen);
@@ -36,6 +39,11 @@ export function Workflow({ jobId, selected, onSelect, panel, ticket, logs, fold 
   };
   return (
     <div className="jobs-flow-workflow" data-status={state.status ?? "unknown"}>
+      {trouble && (
+        <p className="jobs-flow-trouble" role="alert">
+          {trouble}
+        </p>
+      )}
       <Tree state={state} selected={path} select={select} />
       {typeof panel === "function" ? panel(path, state) : panel}
       {panel === undefined && <Panel jobId={jobId} path={path} {...options} />}
@@ -150,7 +158,7 @@ function Label({ row, state }: { row: Extract<Row, { kind: "task" }>; state: Job
   return (
     <>
       <span className="jobs-flow-name" title={row.node.description || undefined}>
-        {readable(row.node.name)}
+        {row.node.name}
       </span>
       <span className="jobs-flow-status">{taskStatusOf(state, row.path, words)}</span>
       <span className="jobs-flow-time">{timeOf(view)}</span>

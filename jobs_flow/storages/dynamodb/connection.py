@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +31,7 @@ POOL = 50
 PARAMETERS = ("region", "endpoint", "prefix", "events", "profile", "session_token")
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+NOT_INSTALLED = "DynamoDB needs boto3, which is not installed: pip install jobs-flow[dynamodb]"
 UNREADABLE = "the URL cannot be read; in an access key or a secret, write / : @ ? # + as %2F %3A %40 %3F %23 %2B"
 
 #: Answers that say something about the request or the items it names, not about the service.
@@ -98,6 +100,8 @@ class Connection:
         several projects may share a table; ``events``, how watchers hear of events at once: ``channels`` or the URL
         of a Redis server; ``profile`` of the AWS configuration; ``session_token`` of temporary credentials.
         """
+        if find_spec("boto3") is None:
+            raise _wrong(NOT_INSTALLED)
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -174,8 +178,7 @@ class Connection:
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
         except ImportError as error:
-            reason = "DynamoDB needs boto3, which is not installed: pip install jobs-flow[dynamodb]"
-            raise _wrong(reason) from error
+            raise _wrong(NOT_INSTALLED) from error
         config = Config(
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,

@@ -43,7 +43,10 @@ class Command(BaseCommand):
         if options["check"] and output is None:
             raise CommandError("--check compares a file: say which with --output.")
         try:
-            found = declare(jobs.registry, options["workflow"], _data(options["data"]))
+            data = _data(options["data"])
+            for name in data:
+                jobs.registry.generator(name)  # a name that there is not is a mistake
+            found = declare(jobs.registry, options["workflow"], data)
         except JobsFlowError as error:
             raise CommandError(error.message) from error
         for name, problem in found.problems.items():

@@ -7,10 +7,12 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 	#n;
 	#r = null;
 	#i = 0;
-	#a = 0;
-	#o;
-	#s;
+	#a = !1;
+	#o = -Infinity;
+	#s = 0;
 	#c;
+	#l;
+	#u;
 	constructor(e, t, n) {
 		this.#e = e, this.#t = t, this.#n = n;
 	}
@@ -21,31 +23,33 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 		this.#r?.send(e);
 	}
 	wake() {
-		clearTimeout(this.#c), this.state === "closed" && this.#l();
+		clearTimeout(this.#u), this.state === "closed" && this.#d();
 	}
 	rest() {
-		clearTimeout(this.#c), this.state !== "closed" && !this.#n.wanted() && (this.#c = setTimeout(() => this.#n.wanted() || this.close(), 2e3));
+		clearTimeout(this.#u), this.state !== "closed" && !this.#n.wanted() && (this.#u = setTimeout(() => this.#n.wanted() || this.close(), 2e3));
 	}
 	greeted() {
-		this.#d("open");
+		this.#p("open");
 	}
 	reconnect() {
-		this.#a = 0, this.drop(), this.#n.wanted() ? this.#l() : this.#d("closed");
+		this.#s = 0, this.drop(), this.#n.wanted() ? this.#d() : this.#p("closed");
 	}
 	close() {
-		this.drop(), this.#d("closed");
+		this.drop(), this.#p("closed");
 	}
 	deny() {
-		this.drop(), this.#d("denied");
+		let e = this.#a && this.#n.wanted() && Date.now() - this.#o > 6e4;
+		if (this.drop(), !e) return this.#p("denied");
+		this.#o = Date.now(), this.#p("reconnecting"), this.#l = setTimeout(() => this.#d(), t(2));
 	}
 	lose() {
 		if (this.state !== "denied" && this.state !== "closed") {
-			if (this.drop(), !this.#n.wanted()) return this.#d("closed");
-			this.#d("reconnecting"), this.#s = setTimeout(() => this.#l(), t(this.#a++));
+			if (this.drop(), !this.#n.wanted()) return this.#p("closed");
+			this.#p("reconnecting"), this.#l = setTimeout(() => this.#d(), t(this.#s++));
 		}
 	}
 	expect() {
-		clearTimeout(this.#o), this.#o = setTimeout(() => this.lose(), 15e3);
+		clearTimeout(this.#c), this.#c = setTimeout(() => this.lose(), 15e3);
 	}
 	probe() {
 		if (this.state === "reconnecting") return this.reconnect();
@@ -55,19 +59,21 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 		let e = this.#r;
 		this.#r = null, this.#i++;
 		for (let e of [
-			this.#o,
-			this.#s,
-			this.#c
+			this.#c,
+			this.#l,
+			this.#u
 		]) clearTimeout(e);
 		e?.close(), e && this.#n.dropped();
 	}
-	#l() {
-		let t = ++this.#i, n = () => t === this.#i;
-		if (this.#d(this.state === "open" || this.state === "reconnecting" ? "reconnecting" : "connecting"), n()) {
+	#d() {
+		let t = ++this.#i;
+		this.#a = !1;
+		let n = () => t === this.#i;
+		if (this.#p(this.state === "open" || this.state === "reconnecting" ? "reconnecting" : "connecting"), n()) {
 			this.expect();
 			try {
 				this.#r = this.#t(this.#e, {
-					message: (e) => n() && this.#u(e),
+					message: (e) => n() && this.#f(e),
 					closed: (t) => n() && (e.includes(t) ? this.deny() : this.lose())
 				});
 			} catch (e) {
@@ -75,10 +81,12 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 			}
 		}
 	}
-	#u(e) {
-		clearTimeout(this.#o), this.#o = setTimeout(() => this.probe(), 45e3), this.open && (this.#a = 0), this.#n.receive(e);
+	#f(e) {
+		clearTimeout(this.#c), this.#c = setTimeout(() => this.probe(), 45e3);
+		let t = this.open;
+		t && (this.#s = 0), this.#n.receive(e), t && this.open && (this.#a = !0);
 	}
-	#d(e) {
+	#p(e) {
 		e !== this.state && (this.state = e, this.#n.moved(e));
 	}
 }, r = class extends Error {
@@ -91,6 +99,10 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 	lost: {
 		code: "CONNECTION_LOST",
 		message: "The connection was lost before there was an answer."
+	},
+	windows: {
+		code: "NEEDS_CONNECTION",
+		message: "Other tasks of so many can be shown over a WebSocket only."
 	},
 	denied: {
 		code: "NOT_AUTHENTICATED",
@@ -604,5 +616,15 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 			this.dispatchEvent(new CustomEvent("state", { detail: e.state }));
 		}
 	}
-};
-export { j as DEFAULT_URL, f as ENDED, p as FINISHED, P as JobsFlowClient, r as JobsFlowError, d as ROOT, A as VERSION, t as backoff, i as errors, m as initialState, w as reduce, T as webSocket };
+}, F = (e) => {
+	let t = Math.max(0, e) / 1e3;
+	if (t < .9995) return `${Math.round(t * 1e3)} ms`;
+	if (t < 9.95) return `${t.toFixed(1)} s`;
+	if (t < 60) return `${Math.floor(t)} s`;
+	let n = (e) => String(Math.floor(e)).padStart(2, "0");
+	return t < 3600 ? `${Math.floor(t / 60)} min ${n(t % 60)} s` : `${Math.floor(t / 3600)} h ${n(t % 3600 / 60)} min`;
+}, I = (e) => {
+	let t = e.replace(/[_-]+/g, " ").trim();
+	return t && t.charAt(0).toUpperCase() + t.slice(1);
+}, L = ({ status: e, paused: t, cancelled: n, undo: r }) => e === "working" ? r === "running" ? "undoing" : n.includes("#") ? "cancelling" : t ? "paused" : e : e, R = (e) => Array.isArray(e) && e.every((e) => typeof e == "object" && !!e && !Array.isArray(e));
+export { j as DEFAULT_URL, f as ENDED, p as FINISHED, P as JobsFlowClient, r as JobsFlowError, d as ROOT, A as VERSION, R as areUpdaters, t as backoff, F as duration, i as errors, m as initialState, I as readable, w as reduce, L as shownStatus, T as webSocket };

@@ -1,6 +1,6 @@
+import { clientOf } from "../attributes.js";
 import { JobsFlowClient } from "../client.js";
 import { sheet, theme } from "../draw/theme.js";
-import { eventSource } from "../sse.js";
 import { FINISHED, initialState, type JobState } from "../state.js";
 import { fetchResult } from "./result.js";
 import { style } from "./style.js";
@@ -32,6 +32,7 @@ export class JobsFlowProgress extends HTMLElement {
   /** Of which run the end was announced; the page may come when it is over. */
   #announced: number | null = null;
   #result: ResultState = null;
+  #refused = "";
   readonly #connectionChanged = (): void => this.#redraw();
 
   constructor() {
@@ -71,9 +72,9 @@ export class JobsFlowProgress extends HTMLElement {
     const id = this.getAttribute("instance") ?? "";
     this.state = initialState(id);
     this.#announced = this.#result = null;
+    this.#refused = "";
     if (id) {
-      const overHttp = this.getAttribute("transport") === "http";
-      this.#client = JobsFlowClient.for(this.getAttribute("url") || undefined, overHttp ? { transport: eventSource } : {});
+      this.#client = clientOf(this, JobsFlowClient);
       this.#client.addEventListener("connection", this.#connectionChanged);
       const options = { ticket: this.getAttribute("ticket"), fold: FOLD };
       this.#stop = this.#client.watch(id, (state) => this.#changed(state), options);
@@ -94,7 +95,9 @@ export class JobsFlowProgress extends HTMLElement {
   #changed(state: JobState): void {
     this.state = state;
     this.#emit("state");
-    if (!FINISHED.has(state.status)) {
+    if (state.status === "deleted" && this.#result === "shown") {
+      // What the reader is looking at outlives the instance, of which nothing is kept for ever.
+    } else if (!FINISHED.has(state.status)) {
       this.#announced = null;
       if (this.#result) this.#result = null;
     } else if (this.#announced !== state.run) {
@@ -114,8 +117,14 @@ export class JobsFlowProgress extends HTMLElement {
   }
 
   #move(path: string, from: number): void {
-    // Without a connection there is nothing to be had; the notice above says so already.
-    this.#client?.setWindow(this.state.id, path, from).catch((error: unknown) => console.warn("jobs-flow:", error));
+    const told = (refused: string): void => {
+      this.#refused = refused;
+      this.#redraw();
+    };
+    this.#client?.setWindow(this.state.id, path, from).then(
+      () => told(""),
+      (error: Error) => told(error.message),
+    );
   }
 
   /** Once a frame at most, however many messages come. */
@@ -127,10 +136,12 @@ export class JobsFlowProgress extends HTMLElement {
   }
 
   #draw(): void {
+    // An answer may come after it was taken out of the page; its clock must not go on then.
+    if (!this.isConnected) return;
     this.#view.card.hidden = this.#result === "shown";
     this.#view.content.hidden = this.#result !== "shown";
     const connection = this.#client?.connection ?? "closed";
-    const given = { now: this.#now(), connection, label: this.getAttribute("label"), result: this.#result };
+    const given = { now: this.#now(), connection, label: this.getAttribute("label"), result: this.#result, refused: this.#refused };
     this.#view.update(this.state, given);
     const moving = this.state.status === "working" && connection === "open";
     if (moving) this.#clock ??= setInterval(() => this.#view.tick(this.state, this.#now()), 1000);

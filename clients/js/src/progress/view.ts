@@ -1,9 +1,9 @@
 import { Bar } from "../draw/bar.js";
 import { make, setText } from "../draw/dom.js";
 import { setStatus } from "../draw/icons.js";
-import { duration, elapsed, readable, shownStatus } from "../format.js";
 import { ROOT, type JobState } from "../state.js";
-import { instanceWord, words } from "../words.js";
+import { connectionText, failureText, isThere, noticeOf, numbersText, spoken, statusText, tasksText, timeText, titleOf } from "../summary.js";
+import { words } from "../words.js";
 import { Tasks, type Host } from "./tasks.js";
 
 /** null: no result is wanted yet. */
@@ -16,6 +16,8 @@ export interface Given {
   connection: string;
   label: string | null;
   result: ResultState;
+  /** Why the reader did not get to see other children of a block; "" where nobody was refused. */
+  refused: string;
 }
 
 /** What the view asks of the element. */
@@ -39,8 +41,9 @@ export class View {
   readonly #bar = new Bar("div.bar");
   readonly #numbers = make("span.numbers");
   readonly #time = make("span.time");
+  readonly #summary: HTMLElement;
   readonly #error = make("div.error.box", { role: "alert" });
-  readonly #notice = make("div.notice.box");
+  readonly #notice = make("div.notice.box", { role: "status" });
   readonly #again = make("button.link", { type: "button" }, words.again);
   readonly #tree = make("div.tree");
   readonly #toggle = make("button.link.fold", { type: "button" });
@@ -56,12 +59,13 @@ export class View {
       this.folded = !this.folded;
       owner.redraw();
     });
+    this.#summary = make("div.summary", {}, this.#numbers, this.#time, this.#toggle);
     this.card = make(
       "section.card",
       { "aria-labelledby": "title", part: "card" },
       make("div.header", { part: "header" }, this.#title, this.#connection, this.#badge),
       this.#bar.element,
-      make("div.summary", {}, this.#numbers, this.#time, this.#toggle),
+      this.#summary,
       this.#error,
       this.#notice,
       this.#again,
@@ -72,55 +76,46 @@ export class View {
 
   /** Show the state. */
   update(state: JobState, given: Given): void {
-    const { connection, label, result, now } = given;
-    const title = label || state.name || readable(state.workflow) || words.workflow;
+    const { connection, label, result, refused, now } = given;
+    const there = isThere(state, connection);
+    const title = titleOf(state, label);
     setText(this.#title, title);
     this.#showStatus(state, connection);
 
-    const denied = connection === "denied";
-    this.card.classList.toggle("loading", !state.status && !state.missing && !denied);
-    this.#bar.element.hidden = state.missing || denied;
-    const ended = Math.round(state.progress * state.total);
-    const tasks = state.total ? words.tasks(ended, state.total) : "";
-    this.#bar.set(state.progress, words.progressOf(title), tasks);
-    const unusual = (["failed", "skipped", "cancelled"] as const).filter((each) => state.counts[each]);
-    const numbers = [tasks, ...unusual.map((each) => words.count(each, state.counts[each] ?? 0))];
-    setText(this.#numbers, numbers.join(" · "));
+    this.card.classList.toggle("loading", !state.status && there);
+    this.#bar.element.hidden = this.#summary.hidden = !there;
+    this.#bar.set(state.progress, words.progressOf(title), tasksText(state));
+    setText(this.#numbers, numbersText(state));
 
-    setText(this.#error, state.status === "failed" || state.error ? failure(state) : "");
-    const [notice, tone] = noticeOf(state, connection, result);
+    setText(this.#error, there ? failureText(state) : "");
+    const [notice, warning] = saidOf(state, connection, result, refused);
     setText(this.#notice, notice);
-    this.#notice.classList.toggle("warning", tone === "warning");
+    this.#notice.classList.toggle("warning", warning);
     this.#again.hidden = result !== "failed";
-    this.#drawTree(state, now);
+    this.#drawTree(state, there, now);
     this.tick(state, now);
-    this.#say(title, state, ended);
+    this.#say(title, state);
   }
 
   /** What changes by the clock alone. */
   tick(state: JobState, now: number): void {
-    const { startedAt, finishedAt } = state;
-    let text = "";
-    if (startedAt && finishedAt) text = duration(finishedAt - startedAt);
-    else if (startedAt && state.status === "working") text = elapsed(now - startedAt);
-    setText(this.#time, text);
+    setText(this.#time, timeText(state, now));
     this.#tasks?.tick(now);
   }
 
   #showStatus(state: JobState, connection: string): void {
     setStatus(this.card, this.#icon, state.status ?? "inactive");
-    const shown = shownStatus(state);
-    setText(this.#status, shown ? instanceWord(shown) : state.missing ? "" : words.loading);
+    setText(this.#status, statusText(state) || words.loading);
     this.#badge.hidden = state.missing || connection === "denied";
-    const lost = state.status ? connection === "reconnecting" : connection !== "open";
-    setText(this.#connection, lost ? (words.connection[connection] ?? "") : "");
+    const lost = connectionText(state, connection);
+    setText(this.#connection, lost);
     const still = state.status === "working" && state.paused;
-    this.card.classList.toggle("stale", lost || still || Boolean(state.problem));
+    this.card.classList.toggle("stale", Boolean(lost) || still || Boolean(state.problem));
   }
 
-  #drawTree(state: JobState, now: number): void {
+  #drawTree(state: JobState, there: boolean, now: number): void {
     const { tasks, window } = state;
-    if (!tasks.length) {
+    if (!tasks.length || !there) {
       this.#tasks = null;
       this.#tree.replaceChildren();
     } else {
@@ -137,33 +132,18 @@ export class View {
     this.#toggle.setAttribute("aria-expanded", String(!this.folded));
   }
 
-  /** For screen readers: each status, and progress by quarters. */
-  #say(title: string, state: JobState, ended: number): void {
-    const shown = shownStatus(state);
-    if (!shown) return;
-    const quarter = state.status === "working" ? Math.floor(state.progress * 4) : 4;
-    const said = `${state.run} ${shown} ${quarter}`;
-    if (said === this.#lastSaid) return;
-    this.#lastSaid = said;
-    const parts = [instanceWord(shown)];
-    if (state.status === "working" && ended) parts.push(words.tasks(ended, state.total));
-    this.#said.textContent = `${title}: ${parts.join(", ")}`;
+  #say(title: string, state: JobState): void {
+    const [key, text] = spoken(state, title);
+    if (!key || key === this.#lastSaid) return;
+    this.#lastSaid = key;
+    this.#said.textContent = text;
   }
 }
 
-const failure = ({ error }: JobState): string => {
-  if (!error) return "";
-  const name = error.path?.split(".").at(-1);
-  const text = error.message ?? error.code ?? "";
-  return name ? `${words.failed(name)}: ${text}` : String(text);
-};
-
-const noticeOf = (state: JobState, connection: string, result: ResultState): [text: string, tone?: "warning"] => {
-  if (connection === "denied") return [words.signIn];
-  if (state.missing) return [words.missing];
-  if (state.status === "deleted") return [words.deleted];
-  if (state.problem) return [words.problem(state.problem.message), "warning"];
-  if (result === "loading") return [words.resultLoading];
-  if (result === "failed") return [words.resultFailed, "warning"];
-  return state.notice ? [state.notice.message, "warning"] : [""];
+const saidOf = (state: JobState, connection: string, result: ResultState, refused: string): [text: string, warning: boolean] => {
+  const wrong = noticeOf(state, connection);
+  if (wrong[0]) return wrong;
+  if (result === "loading") return [words.resultLoading, false];
+  if (result === "failed") return [words.resultFailed, true];
+  return [refused || (state.notice?.message ?? ""), true];
 };

@@ -1,5 +1,6 @@
 /** <jobs-flow-run>: all of a run, for any page. */
 
+import { clientOf } from "../attributes.js";
 import type { JobsFlowClient } from "../client.js";
 import { FINISHED, initialState, ROOT } from "../state.js";
 import type { JobState } from "../state.js";
@@ -14,18 +15,19 @@ import { RunView } from "./view.js";
 import { runWords } from "./words.js";
 
 /**
- * `<jobs-flow-run instance="ID" [url] [ticket] [label] [commands] [theme] [view="tree|timeline"]>`
+ * `<jobs-flow-run instance="ID" [url] [transport="http"] [ticket] [label] [commands] [theme] [view="tree|timeline"]>`
  *
  * Shows a workflow instance with its tasks, what they gave, their logs and attempts, and steers it. `commands`:
  * those that are offered (run resume pause cancel reset destroy task update, "all" or "none"); without it all but
- * destroy. What the reader may is for the server to say.
+ * destroy. What the reader may is for the server to say. `transport="http"`: for places without sockets; `url` is then
+ * where `jobs_flow_django.urls` is mounted, and what wide blocks do not show cannot be had.
  *
  * Events, which bubble: jobs-flow:state, jobs-flow:done, jobs-flow:failed (detail: the state), jobs-flow:select
  * (detail: {path}), jobs-flow:command (detail: {command, path, ...}; cancelable: then nothing is sent).
  * Properties: `state`, `client`, `selected`.
  */
 export class JobsFlowRun extends HTMLElement {
-  static observedAttributes = ["instance", "url", "ticket", "label", "commands", "view"];
+  static observedAttributes = ["instance", "url", "transport", "ticket", "label", "commands", "view"];
 
   /** The latest known. */
   state: JobState = initialState("");
@@ -98,7 +100,7 @@ export class JobsFlowRun extends HTMLElement {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (!this.isConnected || before === after) return;
-    if (name === "instance" || name === "url" || name === "ticket") this.#start();
+    if (["instance", "url", "transport", "ticket"].includes(name)) this.#start();
     this.#redraw();
   }
 
@@ -125,7 +127,7 @@ export class JobsFlowRun extends HTMLElement {
     this.#details.clear();
     this.#view.clear();
     if (id) {
-      this.#client = page().JobsFlowClient.for(this.getAttribute("url") || undefined);
+      this.#client = clientOf(this, page().JobsFlowClient);
       this.#client.addEventListener("connection", this.#connectionChanged);
       const ticket = this.getAttribute("ticket") || undefined;
       const options = { fold: WINDOW, logs: true, ...(ticket ? { ticket } : {}) };

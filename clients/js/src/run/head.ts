@@ -3,33 +3,11 @@
 import { Bar } from "../draw/bar.js";
 import { make, setText } from "../draw/dom.js";
 import { setStatus } from "../draw/icons.js";
-import { duration, elapsed, readable, shownStatus } from "../format.js";
-import { instanceWord, words } from "../words.js";
+import { connectionText, failureText, isThere, noticeOf, numbersText, spoken, statusText, tasksText, timeText, titleOf } from "../summary.js";
+import { words } from "../words.js";
 import type { JobState } from "../state.js";
 import type { Scene } from "./context.js";
-import { nameOf } from "./model.js";
 import { runWords } from "./words.js";
-
-/** What an instance is called. */
-export const titleOf = (state: JobState, label: string | null): string =>
-  label || state.name || readable(state.workflow) || words.workflow;
-
-/** The status in words; a pause or a cancellation shows before its tasks have ended. */
-export const statusText = (state: JobState): string => {
-  const shown = shownStatus(state);
-  return shown === null ? "" : instanceWord(shown);
-};
-
-const noticeOf = ({ status, missing, problem }: JobState, connection: string): [text: string, warning: boolean] => {
-  if (connection === "denied") return [words.signIn, false];
-  if (missing) return [words.missing, false];
-  if (status === "deleted") return [words.deleted, false];
-  return problem ? [words.problem(problem.message), true] : ["", false];
-};
-
-/** Whether there is anything to see beside the notice. */
-export const isThere = (state: JobState, connection: string): boolean =>
-  connection !== "denied" && !state.missing && state.status !== "deleted";
 
 export class Head {
   readonly element: HTMLElement;
@@ -46,7 +24,7 @@ export class Head {
   readonly #time = make("span.time");
   readonly #summary = make("div.summary", {}, this.#run, this.#numbers, this.#time);
   readonly #error = make("div.error.box", { dir: "auto" });
-  readonly #notice = make("div.notice.box", { dir: "auto" });
+  readonly #notice = make("div.notice.box", { role: "status", dir: "auto" });
   #lastSaid = "";
 
   /** `id`: of the heading, that others name it as their label. */
@@ -64,46 +42,30 @@ export class Head {
     setStatus(card, this.#icon, state.status ?? "inactive");
     setText(this.#status, statusText(state) || words.loading);
     this.#badge.hidden = this.#bar.element.hidden = this.#summary.hidden = !there;
-    const lost = state.status ? connection === "reconnecting" : connection !== "open";
-    setText(this.#connection, lost ? (words.connection[connection] ?? "") : "");
-    card.classList.toggle("stale", lost || (state.status === "working" && state.paused) || Boolean(state.problem));
+    const lost = connectionText(state, connection);
+    setText(this.#connection, lost);
+    card.classList.toggle("stale", Boolean(lost) || (state.status === "working" && state.paused) || Boolean(state.problem));
     card.classList.toggle("loading", !state.status && there);
 
-    const ended = Math.round(state.progress * state.total);
-    const tasks = state.total ? words.tasks(ended, state.total) : "";
-    this.#bar.set(state.progress, words.progressOf(title), tasks);
-    const unusual = (["failed", "skipped", "cancelled"] as const).filter((each) => state.counts[each]);
-    setText(this.#numbers, [tasks, ...unusual.map((each) => words.count(each, state.counts[each]!))].filter(Boolean).join(" · "));
+    this.#bar.set(state.progress, words.progressOf(title), tasksText(state));
+    setText(this.#numbers, numbersText(state));
     setText(this.#run, state.run ? runWords.run(state.run) : "");
-    setText(this.#error, there && state.error ? this.#failure(state) : "");
+    setText(this.#error, there ? failureText(state) : "");
     const [notice, warning] = noticeOf(state, connection);
     setText(this.#notice, notice);
     this.#notice.classList.toggle("warning", warning);
     this.tick(scene);
-    this.#say(title, state, ended);
+    this.#say(title, state);
   }
 
   tick({ state, now }: Scene): void {
-    const { startedAt, finishedAt } = state;
-    let text = "";
-    if (startedAt && finishedAt) text = duration(finishedAt - startedAt);
-    else if (startedAt && state.status === "working") text = elapsed(now - startedAt);
-    setText(this.#time, text);
+    setText(this.#time, timeText(state, now));
   }
 
-  #failure({ error }: JobState): string {
-    const text = String(error?.message || error?.type || error?.code || "");
-    return error?.path ? `${words.failed(nameOf(error.path))}: ${text}` : text;
-  }
-
-  #say(title: string, state: JobState, ended: number): void {
-    if (!state.status) return;
-    const quarter = state.status === "working" ? Math.floor(state.progress * 4) : 4;
-    const key = `${state.run} ${shownStatus(state)} ${quarter}`;
-    if (key === this.#lastSaid) return;
+  #say(title: string, state: JobState): void {
+    const [key, text] = spoken(state, title);
+    if (!key || key === this.#lastSaid) return;
     this.#lastSaid = key;
-    const parts = [statusText(state)];
-    if (state.status === "working" && ended) parts.push(words.tasks(ended, state.total));
-    this.said.textContent = `${title}: ${parts.join(", ")}`;
+    this.said.textContent = text;
   }
 }

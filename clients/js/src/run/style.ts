@@ -8,6 +8,7 @@ const layout = `
 .card, .confirm {
   color-scheme: var(--_scheme);
   font: 14px/1.45 var(--jobs-flow-font, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif);
+  text-align: start; text-transform: none; text-indent: 0; letter-spacing: normal; word-spacing: normal; white-space: normal;
   color: var(--_text); background: var(--_background);
   border: 1px solid var(--_border); border-radius: var(--jobs-flow-radius, 10px);
 }

@@ -1,6 +1,7 @@
 /** The recorded context updaters of a task, and an editor for them. */
 
 import { make, setText } from "../draw/dom.js";
+import { areUpdaters } from "../updaters.js";
 import { parseJson } from "./confirm.js";
 import type { Actions } from "./context.js";
 import { JsonView } from "./json.js";
@@ -9,10 +10,7 @@ import { doneText, runWords } from "./words.js";
 /** Whether they are a list of objects; the server checks the rest. */
 export const checkUpdaters = (text: string): unknown[] => {
   const value = parseJson(text);
-  const isList = Array.isArray(value);
-  if (!isList || value.some((each) => typeof each !== "object" || each === null || Array.isArray(each))) {
-    throw new TypeError(runWords.notList);
-  }
+  if (!areUpdaters(value)) throw new TypeError(runWords.notList);
   return value;
 };
 

@@ -1,16 +1,14 @@
 /** Values as people read them. */
-import type { JobState, TaskNode } from "@jobs-flow/client";
+import { type Connection, type JobState, type TaskNode } from "@jobs-flow/client";
 import type { Words } from "./words.js";
-/** "weather_report" as people write it. */
-export declare const readable: (name: string) => string;
 /** The last name of a path: "#.split.rain" is "rain". */
 export declare const nameOf: (path: string) => string;
-/** Milliseconds as "340 ms", "4.2 s", "3 min 07 s", "2 h 05 min". */
-export declare const duration: (milliseconds: number) => string;
 /** What an instance is called: its name, or that of its workflow. */
 export declare const titleOf: (state: JobState, words: Words) => string;
 /** Its status in words; a pause or a cancellation shows before its tasks have ended. */
 export declare const statusOf: (state: JobState, words: Words) => string;
+/** Why nothing is learned of it now; "" where all is well, or where the status says it already. */
+export declare const troubleOf: (state: JobState, connection: Connection, words: Words) => string;
 /** The status of a task in words. */
 export declare const taskStatusOf: (state: JobState, path: string, words: Words) => string;
 /** How many tasks have ended. */

@@ -5,7 +5,7 @@
  * states, and none of them may lose or repeat a call. A run begins with nothing told; so who comes late, even after
  * the end, is told of the latest run what those heard who were there from the start (with `late` set).
  */
-import type { Failure, JobState, TaskView } from "@jobs-flow/client";
+import { type Failure, type JobState, type TaskView } from "@jobs-flow/client";
 /** Something that happened. */
 export type Happening = {
     /** The instance. */

@@ -1,7 +1,5 @@
 /** The rows of a tree of tasks, and where the keys of a keyboard lead in it. Pure. */
-import type { JobState, TaskNode } from "@jobs-flow/client";
-/** The path of the whole. */
-export declare const ROOT = "#";
+import { type JobState, type TaskNode } from "@jobs-flow/client";
 /** A row: a task or the whole, or what leads to other tasks of a folded block. */
 export type Row = {
     /** Unique among the rows. */

@@ -12,6 +12,7 @@ export interface Words {
     reconnecting: string;
     signIn: string;
     missing: string;
+    problem: (message: string) => string;
     ended: (ended: number, total: number) => string;
     failed: (name: string) => string;
     cancelled: string;

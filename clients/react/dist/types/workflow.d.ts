@@ -1,4 +1,4 @@
-import type { JobState } from "@jobs-flow/client";
+import { type JobState } from "@jobs-flow/client";
 import { type ReactNode } from "react";
 import type { JobId, JobOptions } from "./store.js";
 /** See `Workflow`. */

@@ -116,7 +116,7 @@ describe("Jobify", () => {
   it("asks to sign in where the connection is refused for good", async () => {
     render(element({}));
     await settle();
-    await server.say({ type: "appError", error: { code: "NOT_AUTHENTICATED", message: "Sign in." } });
+    await server.turnAway();
     expect(screen.getByRole("alert").textContent).toContain("Sign in");
   });
 
@@ -142,6 +142,27 @@ describe("Jobify", () => {
     shows("form, one is done");
     rerender(element({ keep: true }));
     shows("at 1");
+  });
+
+  it("leaves the view of a job that was done where it is when the instance is removed", async () => {
+    const [onDone, onFailed] = [vi.fn(), vi.fn()];
+    render(<StrictMode>{element({ onDone, onFailed })}</StrictMode>);
+    await settle();
+    await server.run("one");
+    shows("form, one is done");
+    await server.say({ type: "workflowDeleted", id: "one" });
+    shows("form, one is done");
+    expect([onDone.mock.calls.length, onFailed.mock.calls.length]).toEqual([1, 0]);
+  });
+
+  it("says that one was removed before it was done", async () => {
+    const onFailed = vi.fn();
+    render(element({ onFailed }));
+    await settle();
+    await server.change("one", { header: { status: "working", run: 1 } });
+    await server.say({ type: "workflowDeleted", id: "one" });
+    shows("Deleted");
+    expect(onFailed.mock.calls[0]?.[0]).toMatchObject({ code: "INSTANCE_DELETED" });
   });
 
   it("begins anew with another job", async () => {

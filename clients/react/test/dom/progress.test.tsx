@@ -27,7 +27,7 @@ describe("Progress", () => {
     expect(bar().getAttribute("aria-label")).toBe("Weather report");
     expect(bar().dataset["color"]).toBe("accent");
     expect((bar().firstElementChild as HTMLElement).style.width).toBe("50%");
-    expect(screen.getByText("Report (line 3)")).toBeTruthy();
+    expect(screen.getByText("report (line 3)")).toBeTruthy();
     expect(screen.getByRole("status").textContent).toBe("Weather report: Running, 50 %");
   });
 
@@ -58,6 +58,19 @@ describe("Progress", () => {
     expect(texts(".jobs-flow-status")).toEqual(["Cancelling"]);
   });
 
+  it("says why nothing is learned, and does not call that loading", async () => {
+    const element = (shown: JobState) => <JobsProvider client={server.client}><Progress state={shown} /></JobsProvider>;
+    const problem = { code: "TOO_MANY_WATCHES", message: "Too many are watched." };
+    const { rerender } = render(element(state({ status: null, problem })));
+    expect(screen.getByText("No news for now: Too many are watched.")).toBeTruthy();
+    expect(screen.queryByText("Loading…")).toBeNull();
+    rerender(<JobsProvider client={server.client}><Progress jobId="one" /></JobsProvider>);
+    await settle();
+    await server.turnAway();
+    expect(texts(".jobs-flow-trouble")).toEqual(["Sign in to see this progress."]);
+    expect(screen.getByRole("status").textContent).toBe("Weather report: Sign in to see this progress.");
+  });
+
   it("speaks other languages", () => {
     const words = { loading: "Lädt …", workflow: "Ablauf" };
     render(<JobsProvider client={server.client} words={words}><Progress state={initialState("one")} /></JobsProvider>);
@@ -69,6 +82,6 @@ describe("Progress", () => {
     const tasks = tree("a b c d");
     const statuses = Object.fromEntries(tasks.map(({ path }) => [path, { status: "running" as const }]));
     render(<Progress state={state({ tasks, statuses })} />);
-    expect(texts(".jobs-flow-running")).toEqual(["A, B, C, …"]);
+    expect(texts(".jobs-flow-running")).toEqual(["a, b, c, …"]);
   });
 });

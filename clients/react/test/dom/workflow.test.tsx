@@ -31,18 +31,18 @@ describe("the tree", () => {
   it("shows each task with its status, nested ones too", async () => {
     await open();
     await server.run("one");
-    expect(rows()).toEqual(["Weather", "Load", "Split", "Rain", "Wind", "Report"]);
-    expect(row("Rain").getAttribute("aria-level")).toBe("3");
-    expect(row("Rain").getAttribute("aria-setsize")).toBe("2");
-    expect(row("Rain").dataset["status"]).toBe("ok");
+    expect(rows()).toEqual(["Weather", "load", "split", "rain", "wind", "report"]);
+    expect(row("rain").getAttribute("aria-level")).toBe("3");
+    expect(row("rain").getAttribute("aria-setsize")).toBe("2");
+    expect(row("rain").dataset["status"]).toBe("ok");
     expect(within(row("Weather")).getByText("Done")).toBeTruthy();
   });
 
   it("does not say that a task waits where there is no run", async () => {
     await open();
-    expect(within(row("Load")).getByText("Not run")).toBeTruthy();
+    expect(within(row("load")).getByText("Not run")).toBeTruthy();
     await server.change("one", { header: { status: "working", run: 1 } });
-    expect(within(row("Load")).getByText("Waiting")).toBeTruthy();
+    expect(within(row("load")).getByText("Waiting")).toBeTruthy();
   });
 
   it("is moved in with the keyboard, and selects nested tasks", async () => {
@@ -52,20 +52,20 @@ describe("the tree", () => {
     expect(screen.getAllByRole("treeitem").filter((each) => each.tabIndex === 0)).toEqual([row("Weather")]);
     row("Weather").focus();
     press("End");
-    expect(document.activeElement).toBe(row("Report"));
+    expect(document.activeElement).toBe(row("report"));
     press("s");
-    expect(document.activeElement).toBe(row("Split"));
+    expect(document.activeElement).toBe(row("split"));
     press("ArrowRight");
     press("ArrowDown");
-    expect(document.activeElement).toBe(row("Wind"));
+    expect(document.activeElement).toBe(row("wind"));
     press("Enter");
     expect(onSelect).toHaveBeenLastCalledWith("#.split.wind");
-    expect(row("Wind").getAttribute("aria-selected")).toBe("true");
+    expect(row("wind").getAttribute("aria-selected")).toBe("true");
     press("ArrowLeft");
-    expect(document.activeElement).toBe(row("Split"));
+    expect(document.activeElement).toBe(row("split"));
     press("ArrowLeft");
-    expect(rows()).toEqual(["Weather", "Load", "Split", "Report"]);
-    expect(row("Split").getAttribute("aria-expanded")).toBe("false");
+    expect(rows()).toEqual(["Weather", "load", "split", "report"]);
+    expect(row("split").getAttribute("aria-expanded")).toBe("false");
     press("ArrowRight");
     expect(rows()).toHaveLength(6);
     press("Home");
@@ -77,8 +77,8 @@ describe("the tree", () => {
     const children = ["c5", "c6"].map((name) => ({ name, path: `#.wide.${name}`, children: [] }));
     const tasks = [{ name: "wide", path: "#.wide", children, total: 9, from: 5 }];
     await server.say({ type: "workflowDescription", id: "one", tasks });
-    expect(rows()).toEqual(["Weather", "Wide", "Show 4 to 5 of 9", "C5", "C6", "Show 8 to 9 of 9"]);
-    expect(row("C6").getAttribute("aria-posinset")).toBe("7");
+    expect(rows()).toEqual(["Weather", "wide", "Show 4 to 5 of 9", "c5", "c6", "Show 8 to 9 of 9"]);
+    expect(row("c6").getAttribute("aria-posinset")).toBe("7");
     fireEvent.click(screen.getByText("Show 8 to 9 of 9"));
     expect(server.of("setWindow")).toMatchObject([{ taskPath: "#.wide", from: 7 }]);
     expect(server.of("watchWorkflowInstance")[0]?.fold).toBe(100);
@@ -95,7 +95,7 @@ describe("the panel", () => {
     await server.run("one");
     await server.change("one", { log: ["#.load", ["reading", "done"]] });
     await open({ selected: "#.load" });
-    const panel = screen.getByRole("region", { name: "Load" });
+    const panel = screen.getByRole("region", { name: "load" });
     expect([...panel.querySelectorAll("pre")].map((each) => JSON.parse(each.textContent ?? ""))).toEqual([[1, 2], { of: 3 }, { seen: [] }]);
     expect(within(panel).getByText("reading")).toBeTruthy();
     expect(server.of("getTask")).toHaveLength(1);
@@ -121,16 +121,31 @@ describe("the panel", () => {
     expect(screen.getByRole("alert").textContent).toBe("Not yours.");
   });
 
+  it("asks again for what was lost with the connection, and says that there is none for this reader", async () => {
+    const answer = server.answers.getTask;
+    server.answers.getTask = () => ({ type: "appError", error: { code: "CONNECTION_LOST", message: "It was lost." } }) as never;
+    await open({ selected: "#.load" });
+    expect(screen.getByText("It was lost.")).toBeTruthy();
+    server.answers.getTask = answer!;
+    await server.cut();
+    await server.back();
+    await settle();
+    expect(screen.queryByText("It was lost.")).toBeNull();
+    expect(screen.getByText("Argument")).toBeTruthy();
+    await server.turnAway();
+    expect(screen.getByRole("alert").textContent).toBe("Sign in to see this progress.");
+  });
+
   it("drops an answer that comes when another task is shown", async () => {
     await server.run("one");
     server.answers.getTask = ({ workflowId, taskPath }) =>
       (taskPath === "#.load" ? { type: "nothing" } : { type: "taskDetails", id: workflowId, taskPath, task: { body: taskPath }, attempts: [] }) as never;
     render(<JobsProvider client={server.client}><Workflow jobId="one" /></JobsProvider>);
     await settle();
-    fireEvent.click(row("Load"));
+    fireEvent.click(row("load"));
     await settle();
     const { ref } = server.of("getTask")[0] as { ref: number };
-    fireEvent.click(row("Report"));
+    fireEvent.click(row("report"));
     await settle();
     await server.say({ type: "taskDetails", id: "one", taskPath: "#.load", task: { body: "#.load" }, attempts: [], ref });
     expect(document.querySelector("pre")?.textContent).toBe('"#.report"');
@@ -160,12 +175,28 @@ describe("the panel", () => {
   it("forgets what was typed and said when another task is chosen", async () => {
     server.answers.executeTask = () => ({ type: "appError", error: { code: "CANNOT_START_TASK", message: "Run load first." } }) as never;
     await open();
-    fireEvent.click(row("Report"));
+    fireEvent.click(row("report"));
     fireEvent.change(screen.getByLabelText(/^JSON\. Left empty/), { target: { value: "1" } });
     await clicked("Run");
-    fireEvent.click(row("Load"));
+    fireEvent.click(row("load"));
     expect(screen.queryByRole("alert")).toBeNull();
     expect((screen.getByLabelText(/^JSON\. Left empty/) as HTMLTextAreaElement).value).toBe("");
+  });
+
+  it("keeps the keyboard where it is, and takes it to a question and back", async () => {
+    server.answers.resumeWorkflow = () => ({ type: "ack", paths: ["#.load"] }) as never;
+    await open();
+    await server.change("one", { header: { status: "failed", run: 1 } });
+    button("Resume").focus();
+    fireEvent.click(button("Resume"));
+    expect(button("Resume").getAttribute("aria-disabled")).toBe("true");
+    fireEvent.click(button("Resume"));
+    expect(document.activeElement).toBe(button("Resume"));
+    await settle();
+    expect(server.of("resumeWorkflow")).toHaveLength(1);
+    expect(document.activeElement).toBe(screen.getByRole("group"));
+    await clicked("Never mind");
+    expect(document.activeElement).toBe(button("Resume"));
   });
 
   it("resumes after it has said what would run", async () => {
@@ -187,7 +218,7 @@ describe("the panel", () => {
     expect((button("Save") as HTMLButtonElement).disabled).toBe(true);
     fireEvent.change(field, { target: { value: "{}" } });
     await clicked("Save");
-    expect(screen.getByRole("alert").textContent).toBe("Updaters are a JSON list.");
+    expect(screen.getByRole("alert").textContent).toBe("Updaters are a list of objects.");
     expect(server.of("setContextUpdaters")).toEqual([]);
     fireEvent.change(field, { target: { value: '[{"seen": {"$set": 1}}]' } });
     await clicked("Save");

@@ -40,12 +40,14 @@ export class Server {
   answers: Answers = {};
   #hooks: Hooks | null = null;
   connections = 0;
+  #isClosed = false;
 
   constructor() {
     const transport: Transport = (_, hooks) => {
       this.connections += 1;
       this.#hooks = hooks;
-      queueMicrotask(() => this.#say({ type: "hello", version: 1, time: Date.now() }));
+      const greet = () => this.#say({ type: "hello", version: 1, time: Date.now() });
+      queueMicrotask(() => (this.#isClosed ? hooks.closed(4401) : greet()));
       return { send: (text) => this.#receive(JSON.parse(text) as Request), close: () => {} };
     };
     this.client = new JobsFlowClient("http://jobs.test/ws/", { transport });
@@ -99,6 +101,13 @@ export class Server {
     const hooks = this.#hooks;
     this.#hooks = null;
     await act(async () => hooks?.closed(1006));
+  }
+
+  /** The user is not signed in any more. */
+  async turnAway(): Promise<void> {
+    this.#isClosed = true;
+    await this.back();
+    await settle();
   }
 
   /** It is there again. */

@@ -1,0 +1,4 @@
+/** Defines <jobs-flow-progress>. */
+import { JobsFlowProgress } from "./element.js";
+export { JobsFlowProgress };
+export { words } from "../words.js";

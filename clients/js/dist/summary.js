@@ -1,0 +1,60 @@
+/** What the head of every element says of an instance, in words. Pure. */
+import { duration, elapsed, readable, shownStatus } from "./format.js";
+import { ROOT } from "./state.js";
+import { instanceWord, words } from "./words.js";
+/** What an instance is called. */
+export const titleOf = (state, label) => label || state.name || readable(state.workflow) || words.workflow;
+/** The status in words; a pause or a cancellation shows before its tasks have ended. "" while it is not known. */
+export const statusText = (state) => {
+    const shown = shownStatus(state);
+    return shown === null ? "" : instanceWord(shown);
+};
+/** Whether there is anything to see beside the notice: what was seen before a sign-out is for nobody's eyes after it. */
+export const isThere = (state, connection) => connection !== "denied" && !state.missing && state.status !== "deleted";
+/** What is wrong with the watch itself, and whether that is a warning. */
+export const noticeOf = ({ status, missing, problem }, connection) => {
+    if (connection === "denied")
+        return [words.signIn, false];
+    if (missing)
+        return [words.missing, false];
+    if (status === "deleted")
+        return [words.deleted, false];
+    return problem ? [words.problem(problem.message), true] : ["", false];
+};
+/** What is said of a connection that is not there; "" where it is, or where the reader lacks nothing yet. */
+export const connectionText = ({ status }, connection) => {
+    const lost = status ? connection === "reconnecting" : connection !== "open";
+    return lost ? (words.connection[connection] ?? "") : "";
+};
+/** How many tasks have ended, of how many; "" where there are none. */
+export const tasksText = ({ progress, total }) => (total ? words.tasks(Math.round(progress * total), total) : "");
+/** That, and how many ended in an unusual way. */
+export const numbersText = (state) => {
+    const unusual = ["failed", "skipped", "cancelled"].filter((each) => state.counts[each]);
+    return [tasksText(state), ...unusual.map((each) => words.count(each, state.counts[each] ?? 0))].filter(Boolean).join(" · ");
+};
+/** How long it took, or has been going on at `now`. */
+export const timeText = ({ startedAt, finishedAt, status }, now) => {
+    if (startedAt && finishedAt)
+        return duration(finishedAt - startedAt);
+    return startedAt && status === "working" ? elapsed(now - startedAt) : "";
+};
+/** Why the latest run failed, and where. Who may not see the message is told of which kind it is. */
+export const failureText = ({ error }) => {
+    if (!error)
+        return "";
+    const text = String(error.message || error.type || error.code || "");
+    const at = error.path && error.path !== ROOT ? error.path : null;
+    return at ? `${words.failed(at.slice(at.lastIndexOf(".") + 1))}: ${text}` : text;
+};
+/** For screen readers: each status, and progress by quarters. Text of one key is said once; that of "" is not. */
+export const spoken = (state, title) => {
+    if (!state.status)
+        return ["", ""];
+    const working = state.status === "working";
+    const key = `${state.run} ${shownStatus(state)} ${working ? Math.floor(state.progress * 4) : 4}`;
+    const parts = [statusText(state)];
+    if (working && state.progress > 0)
+        parts.push(tasksText(state));
+    return [key, `${title}: ${parts.join(", ")}`];
+};

@@ -1,0 +1,3 @@
+/** Whether a value can be a task's context updaters, as far as can be seen here: a list of objects. The server checks the rest. */
+export const areUpdaters = (value: unknown): value is Array<Record<string, unknown>> =>
+  Array.isArray(value) && value.every((each) => typeof each === "object" && each !== null && !Array.isArray(each));
