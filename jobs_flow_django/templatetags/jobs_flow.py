@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django import template
 from django.templatetags.static import static
-from django.urls import get_script_prefix
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -34,6 +34,9 @@ register = template.Library()
 SCRIPTS = {"progress": "jobs_flow/jobs-flow.js", "run": "jobs_flow/jobs-flow-run.js"}
 #: What ``commands`` may name.
 COMMANDS = (*pages.COMMANDS, "all", "none")
+
+#: How an element gets its news: over a socket, or over HTTP and server-sent events.
+TRANSPORTS = ("", "http")
 
 
 @register.simple_tag
@@ -59,6 +62,7 @@ def jobs_flow_progress(
     ticket: Any = None,
     payload: bool = False,
     fallback: bool = False,
+    transport: str = "",
 ) -> dict[str, Any]:
     """The progress of ``instance``, a ``WorkflowInstance`` or an id.
 
@@ -67,13 +71,14 @@ def jobs_flow_progress(
     instead of what the reader's system prefers. ``ticket``: lets whoever gets this page watch, signed in or not:
     ``True`` makes one for ten minutes, a number of seconds or a ``timedelta`` for so long, a string is one;
     ``payload``: one that is made shows results and logs, too. ``fallback``: the state as of now, as a list for
-    readers without the script, if the request's user may see it; reads the storage.
+    readers without the script, if the request's user may see it; reads the storage. ``transport``: ``http`` where
+    sockets do not get through; the project includes ``jobs_flow_django.urls`` then.
 
     Raises ``TemplateSyntaxError`` without an instance, as where the variable is not there: write
     ``{% if instance %}`` around it where that may be.
     """
     instance = _instance("jobs_flow_progress", instance)
-    given = _element("jobs_flow_progress", context, instance, label, theme, ticket, payload, fallback)
+    given = _element("jobs_flow_progress", context, instance, label, theme, ticket, payload, fallback, transport)
     return {**given, "src": src, "folded": folded}
 
 
@@ -89,6 +94,7 @@ def jobs_flow_run(
     ticket: Any = None,
     payload: bool = False,
     fallback: bool = False,
+    transport: str = "",
 ) -> dict[str, Any]:
     """All of the run of ``instance``: tasks, results, logs, attempts, timeline, and commands.
 
@@ -99,7 +105,7 @@ def jobs_flow_run(
     Raises ``TemplateSyntaxError`` for a command that there is not, and without an instance.
     """
     instance = _instance("jobs_flow_run", instance)
-    given = _element("jobs_flow_run", context, instance, label, theme, ticket, payload, fallback)
+    given = _element("jobs_flow_run", context, instance, label, theme, ticket, payload, fallback, transport)
     if commands is None:
         commands = pages.commands_of(_user(context), pages.find(instance))
     elif unknown := [name for name in commands.split() if name not in COMMANDS]:
@@ -120,16 +126,36 @@ def _instance(tag: str, given: Any) -> Any:
 
 
 def _element(
-    tag: str, context: Any, instance: Any, label: str, theme: str, ticket: Any, payload: bool, fallback: bool
+    tag: str,
+    context: Any,
+    instance: Any,
+    label: str,
+    theme: str,
+    ticket: Any,
+    payload: bool,
+    fallback: bool,
+    transport: str,
 ) -> dict[str, Any]:
+    if transport not in TRANSPORTS:
+        raise template.TemplateSyntaxError(f"{tag}: transport is left out or 'http', not {transport!r}")
     return {
         "id": instance if isinstance(instance, str) else instance.pk,
-        "url": get_script_prefix() + get_settings().WEBSOCKET_PATH,
+        "url": _http_url(tag) if transport else get_script_prefix() + get_settings().WEBSOCKET_PATH,
+        "transport": transport,
         "label": label,
         "theme": theme,
         "ticket": _ticket(instance, ticket, payload),
         "now": pages.now_of(_user(context), pages.find(instance)) if fallback else None,
     }
+
+
+def _http_url(tag: str) -> str:
+    """Where the project has put the HTTP door."""
+    try:
+        return reverse("jobs_flow:requests").removesuffix("requests/")
+    except NoReverseMatch:
+        needed = 'path("jobs-flow/", include("jobs_flow_django.urls"))'
+        raise template.TemplateSyntaxError(f"{tag}: transport='http' needs {needed} in the project's urls") from None
 
 
 def _ticket(instance: Any, wanted: Any, payload: bool) -> str:

@@ -284,3 +284,21 @@ class TestFallback:
 
         assert html.count("<li>") == 200
         assert "<p>and 101 more</p>" in html
+
+
+class TestTransport:
+    def test_over_http_leads_to_where_the_project_put_it(self) -> None:
+        html = render(
+            "{% jobs_flow_progress 'x' transport='http' %}{% jobs_flow_run 'x' transport='http' commands='none' %}"
+        )
+        assert re.findall(r'url="([^"]*)" transport="http"', html) == ["/jobs-flow/"] * 2
+        assert attribute(render("{% jobs_flow_progress 'x' %}"), "transport") is None
+
+    @pytest.mark.urls("testproject.behaviours.urls")
+    def test_that_the_project_lacks_is_an_error_that_says_what_to_add(self) -> None:
+        with pytest.raises(TemplateSyntaxError, match=r"include\(.jobs_flow_django.urls.\)"):
+            render("{% jobs_flow_progress 'x' transport='http' %}")
+
+    def test_of_another_name_is_an_error(self) -> None:
+        with pytest.raises(TemplateSyntaxError, match="'sse'"):
+            render("{% jobs_flow_progress 'x' transport='sse' %}")

@@ -101,7 +101,8 @@ export class Connection {
     }
     /** Ask whether it is alive still. */
     probe() {
-        if (this.state === "reconnecting")
+        // Who was not let in may have signed in meanwhile, in another tab.
+        if (this.state === "reconnecting" || this.state === "denied")
             return this.reconnect();
         if (this.state !== "open")
             return;

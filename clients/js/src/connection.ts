@@ -133,7 +133,8 @@ export class Connection {
 
   /** Ask whether it is alive still. */
   probe(): void {
-    if (this.state === "reconnecting") return this.reconnect();
+    // Who was not let in may have signed in meanwhile, in another tab.
+    if (this.state === "reconnecting" || this.state === "denied") return this.reconnect();
     if (this.state !== "open") return;
     // First: there are transports that answer at once.
     this.expect();

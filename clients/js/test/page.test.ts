@@ -83,6 +83,16 @@ describe("in a page", () => {
     expect(client.connection).toBe("open");
   });
 
+  it("that is shown again who was not let in is tried once more: they may have signed in elsewhere", () => {
+    client.watch("i", nobody);
+    FakeSocket.last.break(4401);
+    show("hidden");
+    expect(FakeSocket.all).toHaveLength(1);
+    show("visible");
+    FakeSocket.last.greet();
+    expect([client.connection, FakeSocket.all.length]).toEqual(["open", 2]);
+  });
+
   it("where the user is denied, going offline and online changes nothing", () => {
     client.watch("i", nobody);
     FakeSocket.last.break(4401);

@@ -52,7 +52,7 @@ var e = [4401, 4403], t = (e, t = Math.random()) => Math.min(3e4, 500 * 2 ** e) 
 		clearTimeout(this.#c), this.#c = setTimeout(() => this.lose(), 15e3);
 	}
 	probe() {
-		if (this.state === "reconnecting") return this.reconnect();
+		if (this.state === "reconnecting" || this.state === "denied") return this.reconnect();
 		this.state === "open" && (this.expect(), this.#n.probe());
 	}
 	drop() {

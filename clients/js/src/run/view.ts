@@ -6,6 +6,7 @@ import { runOffers } from "./commands.js";
 import { Confirm } from "./confirm.js";
 import type { Actions, Scene, ViewName } from "./context.js";
 import { Head } from "./head.js";
+import { FINISHED, type JobState } from "../state.js";
 import { isThere } from "../summary.js";
 import type { FetchLines } from "./logs.js";
 import { Panel } from "./panel.js";
@@ -25,6 +26,8 @@ export class RunView {
   readonly #panel: Panel;
   readonly #body: HTMLElement;
   readonly #told = make("p.reason.told", { role: "status" });
+  /** In which run that was, and whether it was over; null until it is known. */
+  #toldIn: string | null = null;
 
   constructor(root: ShadowRoot, actions: Actions, fetchLines: FetchLines, show: (view: ViewName) => void) {
     this.tree = new Tree(actions);
@@ -58,6 +61,14 @@ export class RunView {
   /** Say what became of something that was asked for. */
   tell(text: string): void {
     setText(this.#told, text);
+    this.#toldIn = null;
+  }
+
+  /** What was said of a run is over with it. */
+  #forget({ status, run }: JobState): void {
+    const now = `${run} ${FINISHED.has(status)}`;
+    if (this.#toldIn !== null && this.#toldIn !== now) this.tell("");
+    this.#toldIn = now;
   }
 
   /** Another instance: nothing of the last one stays. */
@@ -71,6 +82,7 @@ export class RunView {
     const { state, connection, view, selected } = scene;
     const there = isThere(state, connection);
     this.#head.update(scene, this.#card, label);
+    this.#forget(state);
     this.#toolbar.hidden = !there || !state.status;
     this.#body.hidden = !there || !state.tasks.length;
     this.#buttons.update(runOffers(state, connection, scene.allowed), runWords.commandsOf);
