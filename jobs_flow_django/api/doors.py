@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.views.decorators.csrf import csrf_exempt
@@ -44,7 +44,11 @@ def door(method: str) -> Callable[[View[P]], View[P]]:
                 log_unexpected("a request over HTTP could not be answered", error)
                 return problem(InternalError())
 
-        return transaction.non_atomic_requests(csrf_exempt(login_not_required(cast("View[P]", guarded))))
+        made = csrf_exempt(login_not_required(cast("View[P]", guarded)))
+        for alias in connections:
+            # Of any database: Django refuses to put an asynchronous view into a transaction.
+            made = transaction.non_atomic_requests(using=alias)(made)
+        return made
 
     return decorate
 

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 from django.core.asgi import get_asgi_application
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from jobs_flow.errors import JobsFlowError, StorageUnavailable
@@ -138,6 +139,13 @@ class TestRequests:
         await viewer.user_permissions.aadd(await Permission.objects.aget(codename="view_workflowinstance"))
         assert (await (await enter(viewer)).ask(run_all(two), 403))["error"]["code"] == "FORBIDDEN"
         assert (await (await enter(stranger)).ask(run_all(two), 404))["error"]["code"] == "INSTANCE_NOT_FOUND"
+
+    @pytest.mark.parametrize("alias", ["default", "mysql"])
+    async def test_are_in_no_transaction_of_the_request_whichever_database_has_them(
+        self, caller: Caller, two: str, alias: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(connections.settings[alias], "ATOMIC_REQUESTS", True)
+        await caller.ask(run_all(two, ref=7))
 
     async def test_need_json(self, caller: Caller, two: str) -> None:
         response = await caller.post(json.dumps(run_all(two)), content_type="text/plain")
