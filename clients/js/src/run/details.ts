@@ -111,8 +111,8 @@ export class DetailsStore {
     if (generation !== this.#generation) return;
     this.#under -= 1;
     const entry = this.#entries.get(path);
-    // A newer version may have been asked for meanwhile: then this is shown until that comes.
-    if (entry) this.#entries.set(path, { ...outcome, version: entry.version, loading: entry.version !== version });
+    // A newer version may have been asked for meanwhile: then this is shown until that comes, unless it has come already.
+    if (entry && (entry.version === version || entry.loading)) this.#entries.set(path, { ...outcome, version: entry.version, loading: entry.version !== version });
     this.#next();
     this.#changed();
   }

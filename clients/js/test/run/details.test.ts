@@ -29,6 +29,19 @@ describe("details", () => {
     expect(fetch).toHaveBeenCalledTimes(2);
   });
 
+  test("that come late do not take the place of newer ones", async () => {
+    const answers: ((answer: TaskDetails) => void)[] = [];
+    const store = new DetailsStore(() => new Promise((resolve) => answers.push(resolve)), () => undefined);
+    store.of("#.a", { status: "running" });
+    store.of("#.a", { status: "ok" });
+    answers[1]?.({ ...details("#.a"), task: { argument: "new" } });
+    await settled();
+    answers[0]?.({ ...details("#.a"), task: { argument: "old" } });
+    await settled();
+    expect(store.of("#.a", { status: "ok" })).toMatchObject({ details: { task: { argument: "new" } }, loading: false });
+    expect(answers).toHaveLength(2);
+  });
+
   test("that are refused say why, and can be asked for again", async () => {
     const fetch = vi.fn().mockRejectedValueOnce(Object.assign(new Error("no"), { code: "FORBIDDEN" }));
     fetch.mockResolvedValue(details("#.a"));
