@@ -55,12 +55,15 @@ async def requests(request: HttpRequest) -> HttpResponseBase:
         return problem(error, ref=asked.ref, instance_id=asked.workflow_id)
 
 
-def _count(scope: Scope, asked: Watch) -> None:
-    """Count a request of anybody; raises ``TooManyRequests``."""
+async def _look(request: HttpRequest, instance_id: str) -> tuple[dict[str, Any], Watch, bool]:
+    """Who wants to see what, counted and permitted, and whether results too; raises unless they may."""
+    scope = await scope_of(request)
+    asked = _watch_of(request, instance_id)
     if access.is_anonymous(scope):
         _count_holder(scope, asked)
     else:
         allowance_of(scope).take_request()
+    return scope, asked, await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
 
 
 def _count_holder(scope: Scope, asked: Request) -> None:
@@ -90,10 +93,7 @@ def _text(request: HttpRequest) -> str:
 @door("GET")
 async def instance(request: HttpRequest, instance_id: str) -> HttpResponseBase:
     """An instance as of now: its header, its tree, its tasks."""
-    scope = await scope_of(request)
-    asked = _watch_of(request, instance_id)
-    _count(scope, asked)
-    payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
+    _, asked, payload = await _look(request, instance_id)
     return await _snapshot(asked.workflow_id, payload=payload)
 
 
@@ -110,10 +110,7 @@ async def events(request: HttpRequest, instance_id: str) -> HttpResponseBase:
     """What becomes of an instance, as server-sent events."""
     if not isinstance(request, ASGIRequest):
         raise NeedsAsgi()
-    scope = await scope_of(request)
-    asked = _watch_of(request, instance_id)
-    _count(scope, asked)
-    payload = await access.permit(scope, "view", asked.workflow_id, ticket=asked.ticket)
+    scope, asked, payload = await _look(request, instance_id)
     await sse.release_connections()
     content = await sse.begun(sse.stream(scope, asked, payload=payload))
     return StreamingHttpResponse(content, content_type="text/event-stream", headers=sse.HEADERS)

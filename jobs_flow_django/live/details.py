@@ -6,7 +6,7 @@ Reads the storage, and blocks.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,25 +76,20 @@ def read_logs(instance_id: str, path: str, start: int | None, limit: int) -> Log
             break
     first = max(0, total - len(lines))
     if start is None:
-        return _last_that_fit(first, lines, total)
+        dropped = len(lines) - _fitting(reversed(lines))
+        return LogPart(first + dropped, lines[dropped:], total)
+    return LogPart(first if lines else min(start, total), lines[: _fitting(lines[:limit])], total)
+
+
+def _fitting(lines: Iterable[str]) -> int:
+    """How many of the lines fit into a message; one does in any case."""
     kept, size = 0, 0
-    for line in lines[:limit]:
+    for line in lines:
         size += _size(line)
         if size > LOGS_LIMIT and kept:
             break
         kept += 1
-    return LogPart(first if lines else min(start, total), lines[:kept], total)
-
-
-def _last_that_fit(first: int, lines: list[str], total: int) -> LogPart:
-    kept, size = 0, 0
-    for line in reversed(lines):
-        size += _size(line)
-        if size > LOGS_LIMIT and kept:
-            break
-        kept += 1
-    dropped = len(lines) - kept
-    return LogPart(first + dropped, lines[dropped:], total)
+    return kept
 
 
 def _count(instance_id: str, path: str) -> int:

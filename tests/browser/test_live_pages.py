@@ -14,7 +14,7 @@ from testproject.weather.workflows import NAME, report_data
 from tests.support.eventually import eventually
 from tests.support.pages import assert_not_reloaded, mark, statuses
 from tests.support.processes import WebServer, Worker
-from tests.support.proxy_cutting import CuttingProxy
+from tests.support.proxy import CuttingProxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
