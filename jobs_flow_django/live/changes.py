@@ -83,14 +83,6 @@ class Change:
     logs: dict[str, Lines] = field(default_factory=dict)
     errors: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=ERRORS))
 
-    @classmethod
-    def of(cls, *events: Event) -> Change:
-        """Events, at least one, as one change."""
-        change = cls(events[0].seq)
-        for event in events:
-            change.add(event)
-        return change
-
     def followed_by(self, posts: Iterable[Told]) -> Change:
         """This change and the events after it as another one; this one stays as it is."""
         change = Change(

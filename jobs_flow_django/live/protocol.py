@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jobs_flow.errors import JobsFlowError
-from jobs_flow.storages.records import Event, Instance, Json, Snapshot
+from jobs_flow.storages.records import Instance, Json, Snapshot
 from jobs_flow_django.live.changes import Change, Lines
 from jobs_flow_django.live.errors import TooManyRequests
 from jobs_flow_django.live.parsing import REQUESTS, parse
@@ -33,7 +33,6 @@ __all__ = [
     "app_error",
     "change_messages",
     "deleted_messages",
-    "event_messages",
     "execution_error",
     "hello",
     "instance_snapshot",
@@ -208,11 +207,6 @@ def change_messages(instance_id: str, change: Change, *, payload: bool) -> Itera
         view = change.instance if payload else mask_error(change.instance)
         messages.append({"type": "setWorkflowStatus", "id": instance_id, **view, "seq": seq})
     yield from _marked(messages)
-
-
-def event_messages(instance_id: str, event: Event, *, payload: bool) -> Iterator[Message]:
-    """One event of the storage by itself."""
-    yield from change_messages(instance_id, Change.of(event), payload=payload)
 
 
 def _marked(messages: Sequence[Message]) -> Iterator[Message]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,19 @@ from jobs_flow_django.live.protocol import ExecuteAll, ExecuteTask, Unwatch, Wat
 
 WATCH = {"type": "watchWorkflowInstance", "workflowId": "i1"}
 EXECUTE = {"type": "executeTask", "workflowId": "i1", "taskPath": "#.a"}
+
+
+def change_of(*events: Event) -> Change:
+    """Events, at least one, as one change."""
+    change = Change(events[0].seq)
+    for event in events:
+        change.add(event)
+    return change
+
+
+def event_messages(instance_id: str, event: Event, *, payload: bool) -> Iterator[protocol.Message]:
+    """One event of the storage by itself."""
+    return protocol.change_messages(instance_id, change_of(event), payload=payload)
 
 
 def refused(text: str | None) -> ProtocolError:
@@ -210,7 +224,7 @@ class TestAnswers:
         record = {"status": "failed", "error": error, "progressText": "secret"}
         told = [*protocol.snapshot_messages("i1", snapshot({"#.a": record}), {}, payload=False)]
         data = {"run": 1, "tasks": {"#.a": record}, "instance": {"status": "failed", "error": {**error, "path": "#.a"}}}
-        told += protocol.event_messages("i1", Event(4, data), payload=False)
+        told += event_messages("i1", Event(4, data), payload=False)
 
         assert "secret" not in json.dumps(told)
         assert told[-1]["error"] == {"code": "EXECUTION_FAILED", "type": "ValueError", "path": "#.a"}
@@ -218,8 +232,8 @@ class TestAnswers:
     def test_without_view_payload_replaced_updaters_are_left_out(self) -> None:
         event = Event(4, {"run": 1, "tasks": {"#.a": {"updaters": [{"name": {"$set": "secret"}}]}}})
 
-        assert "secret" in json.dumps([*protocol.event_messages("i1", event, payload=True)])
-        assert "secret" not in json.dumps([*protocol.event_messages("i1", event, payload=False)])
+        assert "secret" in json.dumps([*event_messages("i1", event, payload=True)])
+        assert "secret" not in json.dumps([*event_messages("i1", event, payload=False)])
 
     def test_large_records_are_sent_in_several_messages(self) -> None:
         view = {"status": "ok", "body": "x" * 4000, "bodySize": 4002, "logCount": 0}
@@ -241,7 +255,7 @@ class TestEvents:
             "logs": {"#.a": {"from": 0, "lines": ["hello"]}},
             "error": {"type": "CANNOT_START_TASK", "payload": {"message": "no"}},
         }
-        messages = list(protocol.event_messages("i1", Event(4, data), payload=True))
+        messages = list(event_messages("i1", Event(4, data), payload=True))
 
         assert [message["type"] for message in messages] == [
             "setTasksStatuses",
@@ -253,9 +267,7 @@ class TestEvents:
         assert messages[2]["error"] == data["error"]
 
     def test_one_part_is_one_message(self) -> None:
-        [message] = protocol.event_messages(
-            "i1", Event(4, {"run": 1, "tasks": {"#.a": {"status": "queued"}}}), payload=True
-        )
+        [message] = event_messages("i1", Event(4, {"run": 1, "tasks": {"#.a": {"status": "queued"}}}), payload=True)
 
         assert message == {"type": "setTasksStatuses", "id": "i1", "statuses": {"#.a": {"status": "queued"}}, "seq": 4}
 
@@ -266,7 +278,7 @@ def log_event(seq: int, start: int, lines: list[str], path: str = "#.a") -> Even
 
 class TestMerging:
     def test_keeps_the_latest_of_each_field(self) -> None:
-        change = Change.of(
+        change = change_of(
             Event(1, {"tasks": {"#.a": {"status": "queued", "queuedAt": 1}}}),
             Event(2, {"tasks": {"#.a": {"status": "running", "executionTime": 2}, "#.b": {"status": "queued"}}}),
             Event(3, {"tasks": {"#.a": {"status": "ok"}}, "instance": {"status": "done"}}),
@@ -281,12 +293,12 @@ class TestMerging:
 
     def test_does_not_change_the_events(self) -> None:
         event = Event(1, {"tasks": {"#.a": {"status": "queued"}}})
-        Change.of(event, Event(2, {"tasks": {"#.a": {"status": "running"}}}))
+        change_of(event, Event(2, {"tasks": {"#.a": {"status": "running"}}}))
 
         assert event.data == {"tasks": {"#.a": {"status": "queued"}}}
 
     def test_joins_log_lines(self) -> None:
-        change = Change.of(log_event(1, 3, ["c", "d"]), log_event(2, 5, ["e"]))
+        change = change_of(log_event(1, 3, ["c", "d"]), log_event(2, 5, ["e"]))
 
         assert change.logs["#.a"] == Lines.of(3, ["c", "d", "e"])
 
@@ -303,7 +315,7 @@ class TestMerging:
         assert (lines.start, list(lines.lines), lines.dropped) == (3, ["d"], 3)
 
     def test_keeps_the_latest_lines_of_a_task(self) -> None:
-        change = Change.of(*(log_event(number, number - 1, [str(number - 1)]) for number in range(1, TASK_LINES + 11)))
+        change = change_of(*(log_event(number, number - 1, [str(number - 1)]) for number in range(1, TASK_LINES + 11)))
         [message] = protocol.change_messages("i1", change, payload=True)
 
         assert (message["from"], message["dropped"], len(message["lines"])) == (10, 10, TASK_LINES)
@@ -322,7 +334,7 @@ class TestMerging:
         assert len(Lines.of(0, ["x" * 1_000_000]).lines[0]) == LINE_LENGTH + 1
 
     def test_keeps_a_bounded_number_of_errors(self) -> None:
-        change = Change.of(*(Event(number, {"error": {"type": str(number)}}) for number in range(1, 100)))
+        change = change_of(*(Event(number, {"error": {"type": str(number)}}) for number in range(1, 100)))
 
         assert len(change.errors) == ERRORS
         assert change.errors[-1] == {"type": "99"}
