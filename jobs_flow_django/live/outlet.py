@@ -174,7 +174,8 @@ class Outlet:
                 return  # while an earlier message was on its way
             await self._send(frame, mailbox)
         if mailbox.ended and mailbox not in self._filled and self.is_watched(mailbox):
-            await self.leave(mailbox.instance_id)
+            # Begun, it is done, though the connection ends meanwhile: the last to leave closes the relay's own.
+            await asyncio.shield(self.leave(mailbox.instance_id))
 
     async def _prepare(self, mailbox: Mailbox) -> None:
         """Have what takes long done in a thread, once for all who get the same."""

@@ -319,5 +319,6 @@ async def _live(storage: Storage, readers: list[Reader]) -> set[str]:
     await everybody(lambda reader: "workflowDeleted" in reader.types)
     for reader in readers:
         await reader.outlet.aclose()
-    await asyncio.sleep(0)
+    # The last to leave closes the relay, which takes a moment.
+    await aeventually(lambda: asyncio.all_tasks() == {asyncio.current_task()})
     return set().union(*(reader.types for reader in readers))
