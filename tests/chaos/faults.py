@@ -51,7 +51,7 @@ class Fault:
 
     def has_happened(self, directory: Path | str, instance_id: str) -> bool:
         """Whether some process came to it."""
-        return (Path(directory) / f"happened-{instance_id}").exists()
+        return Ledger(directory).tickets(f"{instance_id}-{self.at}") >= self.n
 
 
 def install(jobs: Jobs, directory: str) -> None:
@@ -112,7 +112,6 @@ class Tripwire:
             return None
         if self._ledger.ticket(f"{instance_id}-{name}") != fault.n:
             return None
-        (self._directory / f"happened-{instance_id}").touch()
         return fault
 
     def _kill(self, fault: Fault) -> None:

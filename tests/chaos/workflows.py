@@ -110,6 +110,12 @@ def _dies_once(node: Node, job: Job, ledger: Ledger) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _dies_until(node: Node, job: Job, ledger: Ledger) -> None:
+    """Until some process has come to the place of a fault (``node["until"]``): whoever was on its way may die too."""
+    if job.context["pace"] and not ledger.tickets(f"{job.workflow_id}-{node['until']}"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _hangs(node: Node, job: Job, ledger: Ledger) -> None:
     if job.context["pace"]:
         _wait(60, job)
@@ -143,6 +149,7 @@ DEEDS = {
     "hopeless": _fails,
     "dies": _dies,
     "dies_once": _dies_once,
+    "dies_until": _dies_until,
     "hangs": _hangs,
     "breaks": _breaks,
     "reports": _reports,
