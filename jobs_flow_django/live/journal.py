@@ -6,10 +6,12 @@ once. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from jobs_flow.storages.records import Event
-from jobs_flow_django.live.changes import Change
+from jobs_flow_django.live.changes import ERRORS, Change
 from jobs_flow_django.live.protocol import instance_view
 from jobs_flow_django.live.state import State
 from jobs_flow_django.live.telling import AUDIENCES, Audience, Frame, Post, change_frames
@@ -17,6 +19,9 @@ from jobs_flow_django.live.telling import AUDIENCES, Audience, Frame, Post, chan
 #: Events that are kept as they came for those who are slow; when there are twice as many, the older half is merged
 #: into one change for each of them.
 KEPT = 64
+#: Events after which nothing is merged any more for a reader who is away: it begins anew when it comes back. What is
+#: merged is of each reader who went away at another moment, a snapshot is of all who come back.
+FAR = 300
 
 
 class Reader:
@@ -24,8 +29,12 @@ class Reader:
 
     #: What the frames are like that it takes.
     audience: Audience
-    #: Number of the last event that it has taken.
+    #: Number of the last event that it has taken, or that is in its ``backlog``.
     read = 0
+    #: Number of the last event when it took, or joined.
+    taken = 0
+    #: It wants nothing for now.
+    away = False
     #: What it has not taken of the events that are no longer kept. Shared: to be replaced, not changed.
     backlog: Change | None = None
 
@@ -42,6 +51,9 @@ class Journal:
         # Those who have taken all, and those who have not.
         self._idle: set[Reader] = set()
         self._behind: set[Reader] = set()
+        # Those who have been away for so long that nothing waits for them but errors.
+        self._lost: set[Reader] = set()
+        self._errors: deque[tuple[int, Mapping[str, Any]]] = deque(maxlen=ERRORS)
         # Frames of changes that waited for readers, up to the last event.
         self._shared: dict[tuple[int, Audience], tuple[Change, tuple[Frame, ...]]] = {}
 
@@ -52,20 +64,29 @@ class Journal:
 
     def join(self, reader: Reader) -> None:
         """Begin to read, after what the state tells now."""
-        reader.read, reader.backlog = self.seq, None
+        reader.read = reader.taken = self.seq
+        reader.backlog = None
         self._behind.discard(reader)
+        self._lost.discard(reader)
         self._idle.add(reader)
+
+    def has_lost(self, reader: Reader) -> bool:
+        """Whether the reader was away for too long: it joins again, from a snapshot, before it takes."""
+        return reader in self._lost
 
     def leave(self, reader: Reader) -> None:
         """Read no more."""
         self._idle.discard(reader)
         self._behind.discard(reader)
+        self._lost.discard(reader)
         self._forget()
 
     def add(self, event: Event) -> None:
         """The next event, which is no ``reset`` and not the last of all."""
         self.state.apply(event)
         self._shared.clear()
+        if "error" in event.data:
+            self._errors.append((event.seq, event.data["error"]))
         if self._posts:
             self._posts[-1].frames.clear()  # who takes next takes this one too
         self._posts.append(Post(event, instance_view(self.state.instance) if "instance" in event.data else {}))
@@ -79,7 +100,8 @@ class Journal:
     def take(self, reader: Reader) -> Sequence[Frame]:
         """What became of the instance since the reader has taken last; it knows all then."""
         posts, backlog = self._after(reader.read), reader.backlog
-        reader.read, reader.backlog = self.seq, None
+        reader.read = reader.taken = self.seq
+        reader.backlog = None
         if reader in self._behind:
             self._behind.discard(reader)
             self._idle.add(reader)
@@ -117,7 +139,11 @@ class Journal:
         return change
 
     def waiting(self, reader: Reader) -> Change:
-        """What the reader has not taken yet, as one change."""
+        """What the reader has not taken yet, as one change; of one that was lost, the errors."""
+        if reader in self._lost:
+            known = () if reader.backlog is None else reader.backlog.errors
+            later = [error for seq, error in self._errors if seq > reader.read]
+            return Change(self.seq, errors=deque([*known, *later], ERRORS))
         return (reader.backlog or Change(self.seq)).followed_by(self._after(reader.read))
 
     def _after(self, seq: int) -> list[Post]:
@@ -128,8 +154,15 @@ class Journal:
         """Keep the later half of the posts."""
         seq = self._posts[KEPT - 1].event.seq
         merged: dict[tuple[int, int, Audience], Change] = {}
-        for reader in self._behind:
+        for reader in list(self._behind):
             if reader.read >= seq:
+                continue
+            # Logs that are not known yet would be missing from the snapshot.
+            if reader.away and seq - reader.taken >= FAR and not self.state.partial:
+                errors = reader.backlog.errors if reader.backlog is not None else None
+                reader.backlog = Change(reader.read, errors=errors) if errors else None
+                self._behind.discard(reader)
+                self._lost.add(reader)
                 continue
             # Those who stopped reading at the same time share what waits for them.
             key = reader.read, id(reader.backlog), reader.audience
@@ -139,6 +172,7 @@ class Journal:
                 change = merged[key] = self._merged(reader.backlog or Change(seq), posts, reader.audience)
             reader.read, reader.backlog = seq, change
         del self._posts[:KEPT]
+        self._forget()
 
     def _forget(self) -> None:
         """Keep nothing that everybody has taken."""

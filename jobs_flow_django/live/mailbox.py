@@ -74,11 +74,7 @@ class Mailbox(Reader):
         """Begin again from a snapshot; what waited here is older, and forgotten, but for errors."""
         if self.ended:
             return  # perhaps because the owner may not see it any more; it has not read so yet
-        errors = self._waiting_errors()
-        self._join(journal)
-        self._shot = journal.state.shot()
-        if errors:
-            self.backlog = Change(self.read, errors=errors)
+        self._begin_anew(journal)
         self._well()
 
     def resume(self, journal: Journal, missed: Change) -> None:
@@ -97,6 +93,13 @@ class Mailbox(Reader):
     def notice(self) -> None:
         """Something happened."""
         self._wake(self)
+
+    def _begin_anew(self, journal: Journal) -> None:
+        errors = self._waiting_errors()
+        self._join(journal)
+        self._shot = journal.state.shot()
+        if errors:
+            self.backlog = Change(self.read, errors=errors)
 
     def _join(self, journal: Journal) -> None:
         self.leave()
@@ -141,13 +144,19 @@ class Mailbox(Reader):
 
     @property
     def payload(self) -> bool:
-        """Whether the owner may see results and logs; may change while it watches."""
+        """Whether the owner may see results and logs; may change while it watches.
+
+        From false to true, all that there is is told again: what the owner knows lacks what it may see now.
+        """
         return self.audience.payload
 
     @payload.setter
     def payload(self, allowed: bool) -> None:
         if allowed != self.payload:
             self.audience = replace(self.audience, payload=allowed)
+            if allowed and self._journal is not None:
+                self._begin_anew(self._journal)
+                self._wake(self)
 
     @property
     def folds(self) -> bool:
@@ -174,6 +183,11 @@ class Mailbox(Reader):
         self._moves.append((path, start, ref))
         self._wake(self)
 
+    def catch_up(self) -> None:
+        """Have a snapshot waiting in place of what it was away from for too long; before ``large`` and ``take``."""
+        if self._journal is not None and self._journal.has_lost(self):
+            self._begin_anew(self._journal)
+
     @property
     def large(self) -> Shot | None:
         """A snapshot that waits and takes long to encode."""
@@ -182,6 +196,7 @@ class Mailbox(Reader):
 
     def take(self) -> list[Frame]:
         """All that waits, as messages; the mailbox is empty afterwards."""
+        self.catch_up()
         shot, error, journal = self._shot, self._error, self._journal
         self._shot, self._error = None, None
         frames: list[Frame] = []

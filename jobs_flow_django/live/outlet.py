@@ -88,6 +88,7 @@ class Outlet:
         await self.leave(instance_id)
         relay = get_relay(jobs.storage)
         mailbox = Mailbox(instance_id, self._fill, payload=payload, since=since, ref=ref, logs=logs, fold=fold)
+        mailbox.away = not self._visible
         self._watches[instance_id] = relay, mailbox
         relay.join(mailbox)
 
@@ -109,8 +110,13 @@ class Outlet:
         mailbox.move(path, start, ref)
 
     def set_visible(self, visible: bool) -> None:
-        """False: send answers to requests and nothing else, until true: then what happened meanwhile, merged."""
+        """False: send answers to requests and nothing else, until true: then what happened meanwhile, merged.
+
+        Where much has happened, all that there is is told instead.
+        """
         self._visible = visible
+        for mailbox in self.mailboxes:
+            mailbox.away = not visible
         if visible and self._filled:
             self._join_round()
 
@@ -160,6 +166,8 @@ class Outlet:
                 await self._on_broken()
 
     async def _empty(self, mailbox: Mailbox) -> None:
+        if self._visible:
+            mailbox.catch_up()
         if mailbox.large is not None:
             await self._prepare(mailbox)
             if not self.is_watched(mailbox):

@@ -14,8 +14,10 @@ from django.test import Client
 from websockets.asyncio.client import ClientConnection, connect
 
 from jobs_flow import Task
+from jobs_flow.errors import InvalidArgument
 from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
+from jobs_flow_django.live.journal import FAR, KEPT
 from jobs_flow_django.models import WorkflowInstance
 from tests.support.live import DrivenInstance, FoldedWatcher, idle
 from tests.support.processes import WebServer
@@ -164,3 +166,34 @@ class TestHiddenPages:
         assert new == ["setTasksStatuses", "setWorkflowStatus"]
         assert page.watcher.counts == {"ok": 32}
         assert page.watcher.shown == {path: seen.watcher.statuses[path] for path in page.watcher.shown}
+
+    @pytest.mark.parametrize("fold", [{}, {"fold": 10}], ids=["whole", "folded"])
+    async def test_who_were_away_for_long_know_all_the_same(
+        self, fold: dict[str, int], storage: Storage, open_page: Open
+    ) -> None:
+        driven = await asyncio.to_thread(wide, storage, 30)
+        page, seen = await open_page(driven), await open_page(driven)
+        await page.watch(**fold)
+        await seen.watch(**fold)
+        await page.ask("setVisibility", visible=False, ref="hide")
+        await page.answer("hide")
+        told = len(page.watcher.messages)
+
+        def work() -> None:
+            driven.claim("#.split.s0")
+            for number in range(FAR + 2 * KEPT):
+                driven.progress("#.split.s0", number / 1_000)
+            storage.add_event(driven.id, {"error": InvalidArgument(argument="mode", reason="too early").to_wire()})
+            driven.log("#.split.s0", "one", "two").end("#.split.s0", 0)
+            driven.complete(*driven.paths[2:-1], "#.gather")
+
+        await asyncio.to_thread(work)
+        await seen.until(lambda message: seen.watcher.status == "done" and not message.get("more"))
+        assert len(page.watcher.messages) == told
+        await page.ask("setVisibility", visible=True, ref="show")
+        await page.until(lambda message: message["type"] == "executionError")
+
+        assert [message["type"] for message in page.watcher.messages[told:]].count("workflowDescription") == 1
+        assert page.watcher.knowledge == seen.watcher.knowledge
+        assert page.watcher.errors == seen.watcher.errors
+        assert page.watcher.seq == seen.watcher.seq

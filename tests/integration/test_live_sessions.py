@@ -398,6 +398,23 @@ class TestChecks:
         for guard in guards:
             await guard.aclose()
 
+    async def test_results_that_may_be_seen_from_now_on_are_told(
+        self, enter: Enter, make_user: Callable[..., User], driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sessions, "INTERVAL", 0.03)
+        viewer = await sync_to_async(make_user)("viewer", "view_workflowinstance")
+        driven.start().claim("#.a").log("#.a", "secret").end("#.a", "secret")
+        socket = await enter(viewer)
+        await socket.answer_to(watch(driven.id))
+        permission = await Permission.objects.aget(codename="view_payload_workflowinstance")
+        await sync_to_async(viewer.user_permissions.add)(permission)
+        watcher = Watcher()
+        while watcher.statuses.get("#.a", {}).get("body") != "secret" or not watcher.logs:
+            watcher.receive(await socket.answer())
+
+        assert watcher.logs == {"#.a": ["secret"]}
+        assert watcher.types.count("workflowDescription") == 1
+
     async def test_withdrawn_results_are_no_longer_sent(
         self, enter: Enter, make_user: Callable[..., User], driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -14,7 +14,8 @@ import pytest
 from jobs_flow.storages.records import Event, Instance, Snapshot
 from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.folding import Fold
-from jobs_flow_django.live.journal import KEPT, Journal, Reader
+from jobs_flow_django.live.journal import FAR, KEPT, Journal, Reader
+from jobs_flow_django.live.mailbox import Mailbox
 from jobs_flow_django.live.rounds import LONGEST, SHORTEST, Rounds, get_rounds
 from jobs_flow_django.live.state import Shot, State
 from jobs_flow_django.live.telling import AUDIENCES, Audience, Frame, shot_frames
@@ -162,6 +163,88 @@ class TestJournal:
         assert [frame.seq for frame in kept.take(reader)] == [None, 2]
         assert isinstance(kept.take(reader), tuple)
         assert Frame.of({"type": "hello"}).seq is None
+
+
+class TestAbsence:
+    """Of readers who want nothing for now, as hidden pages do."""
+
+    @pytest.mark.parametrize("away", [False, True])
+    def test_what_is_merged_for_them_ends(self, away: bool) -> None:
+        kept = journal()
+        readers = []
+        for _ in range(5):
+            readers.append(Counted(kept))
+            readers[-1].away = away
+            happen(kept, 3)
+        happen(kept, FAR + 2 * KEPT)
+
+        assert [kept.has_lost(reader) for reader in readers] == [away] * 5
+        assert [reader.backlog is None for reader in readers] == [away] * 5
+        assert [reader.noticed for reader in readers] == [1] * 5
+
+    def test_nothing_is_kept_for_them_alone(self) -> None:
+        kept = journal()
+        quick, away = Counted(kept), Counted(kept)
+        away.away = True
+        for _ in range(FAR + 2 * KEPT):
+            happen(kept, 1)
+            kept.take(quick)
+
+        assert kept.has_lost(away)
+        assert kept._posts == []
+
+    def test_a_short_one_is_told_as_what_changed(self) -> None:
+        kept = journal()
+        reader = Counted(kept)
+        reader.away = True
+        happen(kept, FAR - KEPT)
+        reader.away = False
+        happen(kept, FAR)
+
+        assert not kept.has_lost(reader)
+        assert len(kept.take(reader)) == 1
+
+    def test_a_long_one_ends_with_all_there_is_and_the_errors_of_the_time(self) -> None:
+        kept = journal()
+        mailbox, woken = self._mailbox(kept)
+        mailbox.take()
+        mailbox.away = True
+        for number in (1, FAR, FAR):
+            happen(kept, number)
+            kept.add(Event(kept.seq + 1, {"error": {"code": "E", "message": f"the one of {number}"}}))
+        assert kept.has_lost(mailbox)
+        happen(kept, 5, "#.t1")
+        mailbox.away = False
+        told = [json.loads(frame) for frame in mailbox.take()]
+
+        assert [message["type"] for message in told] == [
+            *("workflowDescription", "setWorkflowStatus", "setTasksStatuses"),
+            *["executionError"] * 3,
+        ]
+        assert [message["error"]["message"] for message in told[3:]] == [f"the one of {n}" for n in (1, FAR, FAR)]
+        assert told[2]["statuses"]["#.t1"]["progress"] == kept.seq / 1e6
+        assert mailbox.read == kept.seq
+        happen(kept, 1)
+        assert [json.loads(frame)["type"] for frame in mailbox.take()] == ["setTasksStatuses"]
+        assert len(woken) == 3
+
+    def test_who_comes_back_together_gets_the_same_frames(self) -> None:
+        kept = journal()
+        mailboxes = [self._mailbox(kept)[0] for _ in range(3)]
+        for mailbox in mailboxes:
+            mailbox.take()
+            mailbox.away = True
+            happen(kept, 1)
+        happen(kept, FAR + 2 * KEPT)
+        frames = [mailbox.take() for mailbox in mailboxes]
+
+        assert all(one is other for one, other in zip(frames[0], frames[2], strict=True))
+
+    def _mailbox(self, kept: Journal) -> tuple[Mailbox, list[Mailbox]]:
+        woken: list[Mailbox] = []
+        mailbox = Mailbox("i1", woken.append)
+        mailbox.start(kept)
+        return mailbox, woken
 
 
 class TestShots:
