@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponseBase, QueryDict, StreamingHttpResponse
@@ -17,7 +16,7 @@ from jobs_flow_django.api import sse
 from jobs_flow_django.api.answers import NeedsAsgi, NeedsConnection, WrongContentType, answer, problem
 from jobs_flow_django.api.doors import check_csrf, door, scope_of
 from jobs_flow_django.conf import get_settings
-from jobs_flow_django.live import access, commands, protocol
+from jobs_flow_django.live import access, commands, protocol, threads
 from jobs_flow_django.live.access import Scope
 from jobs_flow_django.live.errors import MalformedMessage, MessageTooLarge, NotAuthenticated, ProtocolError
 from jobs_flow_django.live.limits import allowance_of
@@ -94,15 +93,12 @@ def _text(request: HttpRequest) -> str:
 async def instance(request: HttpRequest, instance_id: str) -> HttpResponseBase:
     """An instance as of now: its header, its tree, its tasks."""
     _, asked, payload = await _look(request, instance_id)
-    return await _snapshot(asked.workflow_id, payload=payload)
+    # Encoding included: an instance may have many tasks.
+    return await threads.read(_snapshot_answer, asked.workflow_id, payload=payload)
 
 
 def _snapshot_answer(instance_id: str, *, payload: bool) -> HttpResponseBase:
     return answer(protocol.instance_snapshot(instance_id, jobs.snapshot(instance_id), payload=payload))
-
-
-#: In a thread, encoding included: an instance may have many tasks.
-_snapshot = sync_to_async(_snapshot_answer, thread_sensitive=False)
 
 
 @door("GET")

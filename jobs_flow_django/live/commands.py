@@ -10,11 +10,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from channels.db import database_sync_to_async
-
 from jobs_flow.errors import InstanceNotFound, JobsFlowError, StorageUnavailable
 from jobs_flow_django import jobs
-from jobs_flow_django.live import access, details, protocol
+from jobs_flow_django.live import access, details, protocol, threads
 from jobs_flow_django.live.access import Scope
 from jobs_flow_django.live.errors import PayloadForbidden
 from jobs_flow_django.live.protocol import Message
@@ -64,7 +62,7 @@ async def perform(request: Command, scope: Scope) -> Message:
             return await _create(request, scope)
         case Resume(instance_id, mode, path, preview=True):
             await access.permit(scope, "resume", instance_id)
-            found = await _in_thread(jobs.preview, instance_id, mode, path=path)
+            found = await threads.read(jobs.preview, instance_id, mode, path=path)
             return protocol.ack(request.ref, id=instance_id, paths=found)
         case Resume(_, mode, path):
             return await _start("resume", request, scope, jobs.resume, mode, path=path)
@@ -85,7 +83,7 @@ async def perform(request: Command, scope: Scope) -> Message:
 async def _get_task(request: GetTask, scope: Scope) -> Message:
     instance_id, path = request.workflow_id, request.task_path
     payload = await access.permit(scope, "view", instance_id, ticket=request.ticket)
-    found = await _in_thread(details.read_task, instance_id, path, payload=payload)
+    found = await threads.read(details.read_task, instance_id, path, payload=payload)
     return protocol.task_details(instance_id, path, found.task, found.attempts, found.omitted, ref=request.ref)
 
 
@@ -93,14 +91,13 @@ async def _get_task_logs(request: GetTaskLogs, scope: Scope) -> Message:
     instance_id, path = request.workflow_id, request.task_path
     if not await access.permit(scope, "view", instance_id, ticket=request.ticket):
         raise PayloadForbidden(instance_id=instance_id)
-    found = await _in_thread(details.read_logs, instance_id, path, request.start, request.limit)
+    found = await threads.read(details.read_logs, instance_id, path, request.start, request.limit)
     return protocol.task_logs(instance_id, path, found.start, found.lines, found.total, ref=request.ref)
 
 
 async def _create(request: Create, scope: Scope) -> Message:
     user = await access.permit_new(scope)
     create = functools.partial(
-        _in_thread,
         jobs.create_workflow_instance,
         request.workflow,
         request.data,
@@ -110,11 +107,11 @@ async def _create(request: Create, scope: Scope) -> Message:
         owner=user,
     )
     # With a key it may be somebody else's, which is known, and started, only after that was asked.
-    instance_id = await create(execute=request.execute and request.key is None)
+    instance_id = await threads.act(create, execute=request.execute and request.key is None)
     if request.key is not None:
         await access.permit_key(scope, instance_id, execute=request.execute)
         if request.execute:
-            instance_id = await create(execute=True)
+            instance_id = await threads.act(create, execute=True)
     return protocol.ack(request.ref, id=instance_id)
 
 
@@ -129,13 +126,13 @@ async def _start(
     instance_id = request.workflow_id
     await access.permit(scope, action, instance_id)
     try:
-        handle = await _in_thread(start, instance_id, *args, **kwargs)
+        handle = await threads.act(start, instance_id, *args, **kwargs)
     except (InstanceNotFound, StorageUnavailable):
         raise
     except JobsFlowError as error:
         # Whoever watches the instance is told that it was asked for something it could not do.
         with contextlib.suppress(StorageUnavailable):
-            await _in_thread(jobs.storage.add_event, instance_id, {"error": error.to_wire()})
+            await threads.read(jobs.storage.add_event, instance_id, {"error": error.to_wire()})
         raise
     return protocol.ack(request.ref, id=instance_id, run=handle.run)
 
@@ -150,10 +147,5 @@ async def _command(
 ) -> Message:
     """Do it; ``changed: false`` in the answer says that there was nothing to do."""
     await access.permit(scope, action, request.workflow_id)
-    changed = await _in_thread(command, request.workflow_id, *args, **kwargs)
+    changed = await threads.act(command, request.workflow_id, *args, **kwargs)
     return protocol.ack(request.ref, id=request.workflow_id, changed=changed is not False)
-
-
-async def _in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    # In a thread of its own: a broker that is away would hold up everything that shares one.
-    return await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)

@@ -104,7 +104,7 @@ def _stale(instance_id: str, path: str, record: Mapping[str, Any]) -> str | None
     if record.get("executionTime") is None:
         return None
     try:
-        return jobs.get_stale_tasks(instance_id).get(path)
+        return jobs.get_stale_cause(instance_id, path)
     except JobsFlowError:
         # The record itself was read: rather all else than nothing.
         return None

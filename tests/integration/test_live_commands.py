@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ __all__ = ["make_user", "owner", "sign_in"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 failing: set[str] = set()
+gate = threading.Event()
 
 
 @workflow("live_commands")
@@ -37,6 +39,11 @@ def commands(data: Any) -> list[Task]:
         Task("second", second),
         Task("third", lambda res, job: job.context.get("extra"), subtasks=[Task("leaf", lambda res: 1)]),
     ]
+
+
+@workflow("live_waiting")
+def waiting(data: Any) -> list[Task]:
+    return [Task("wait", lambda res: gate.wait(60))]
 
 
 PATHS = ["#.first", "#.second", "#.third", "#.third.leaf"]
@@ -331,3 +338,32 @@ class TestValidation:
         answer = await (await sign_in(owner)).answer_to(request_)
         assert answer["error"]["code"] == "MALFORMED_MESSAGE"
         assert reason in answer["error"]["message"]
+
+
+class TestSlowStarts:
+    """Of those whose broker is away, say; here they wait for their run."""
+
+    @pytest.fixture(autouse=True)
+    def _gate(self) -> Iterator[None]:
+        gate.clear()
+        yield
+        gate.set()
+
+    async def test_hold_up_nobody_who_reads(self, owner: User, sign_in: SignIn, mine: str) -> None:
+        ids = [await sync_to_async(jobs.create_workflow_instance)("live_waiting", owner=owner) for _ in range(40)]
+        sockets = [await sign_in(owner) for _ in ids]
+        starts = [
+            asyncio.create_task(socket.answer_to(message("executeAllTasks", id)))
+            for socket, id in zip(sockets, ids, strict=True)
+        ]
+        reader = await sign_in(owner)
+        try:
+            await aeventually(lambda: any(jobs.get_workflow(id)["status"] == "working" for id in ids))
+            details = await reader.answer_to(message("getTask", mine, taskPath="#.first"))
+            assert details["type"] == "taskDetails"
+            assert (await reader.answer_to(watch(mine)))["type"] == "ack"
+            assert not any(start.done() for start in starts)
+        finally:
+            gate.set()
+        answers = await asyncio.gather(*starts)
+        assert {answer["type"] for answer in answers} == {"ack"}
