@@ -121,6 +121,7 @@ class TaskDetail:
 def _facts(record: dict[str, Any], run: int, stale: str | None) -> list[tuple[str, SafeString | str]]:
     attempt = record.get("attempt") or 0
     its_run = record.get("run") or 0
+    size = None if _repeats_error(record) else record.get("bodySize")
     shown: list[tuple[str, SafeString | str]] = [
         (_("Started"), time_tag(from_milliseconds(record.get("executionTime")))),
         (_("Waited"), duration_text(waited(record))),
@@ -134,7 +135,7 @@ def _facts(record: dict[str, Any], run: int, stale: str | None) -> list[tuple[st
         (_("Not undone because"), printable((record.get("undoError") or {}).get("message") or "")),
         (_("Stale"), _("%s was executed after it") % printable(stale) if stale else ""),
         (_("Worker"), printable(record.get("worker") or "")),
-        (_("Result size"), filesizeformat(record["bodySize"]) if record.get("bodySize") is not None else ""),
+        (_("Result size"), filesizeformat(size) if size is not None else ""),
     ]
     return [(label, value) for label, value in shown if value]
 
@@ -142,6 +143,7 @@ def _facts(record: dict[str, Any], run: int, stale: str | None) -> list[tuple[st
 def _attempt(attempt: dict[str, Any], payload: bool) -> Attempt:
     error = attempt.get("error") or {}
     kind = printable(error.get("code") or "")
+    tells = payload and attempt.get("body") is not None and not _repeats_error(attempt)
     return Attempt(
         label=_("Run %(run)s, attempt %(attempt)s") % {"run": attempt["run"], "attempt": attempt["attempt"]},
         status=str(attempt["status"]),
@@ -149,7 +151,7 @@ def _attempt(attempt: dict[str, Any], payload: bool) -> Attempt:
         took=duration_text(attempt.get("duration")),
         worker=printable(attempt.get("worker") or ""),
         error=": ".join(filter(None, (kind, printable(error.get("message") or "") if payload else ""))),
-        body=pretty_json(attempt["body"]) if payload and attempt.get("body") is not None else "",
+        body=pretty_json(attempt["body"]) if tells else "",
         logs=[printable(line) for line in attempt.get("logs") or ()] if payload else [],
     )
 
@@ -174,7 +176,7 @@ _UNDO = {
 def _payloads(instance_id: str, record: dict[str, Any]) -> list[Payload]:
     """Results, arguments and contexts that the record holds; a null is a value like any other."""
     shown: list[Payload] = []
-    if record.get("bodySize") is not None:
+    if record.get("bodySize") is not None and not _repeats_error(record):
         shown.append(_payload(_("Result"), instance_id, record, "body", open=True))
     if record.get("executionTime") is not None:
         shown.append(_payload(_("Argument"), instance_id, record, "argument"))
@@ -182,6 +184,12 @@ def _payloads(instance_id: str, record: dict[str, Any]) -> list[Payload]:
     if record.get("updaters"):
         shown.append(_payload(_("Context updaters"), instance_id, record, "updaters"))
     return shown
+
+
+def _repeats_error(record: Mapping[str, Any]) -> bool:
+    """Whether the result of a failed task is its error's message, which is shown already."""
+    error = record.get("error") or {}
+    return bool(error) and record.get("body") == error.get("message")
 
 
 def _payload(label: str, instance_id: str, record: dict[str, Any], name: str, *, open: bool = False) -> Payload:  # noqa: A002
