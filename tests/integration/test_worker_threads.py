@@ -312,7 +312,7 @@ class TestReports:
         assert death.token == process_prefix(4711) + "*"
         assert (death.instance_id, death.path, death.run) == ("i", "#.a", 1)
 
-    @pytest.mark.parametrize("pid", [None, os.getpid()])
+    @pytest.mark.parametrize("pid", [None, os.getpid()], ids=["none", "own"])
     def test_this_process_is_not_dead(
         self, quiet: ModuleType, request_of: Callable[..., FlowRequest], pid: int | None
     ) -> None:

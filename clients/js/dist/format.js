@@ -1,5 +1,4 @@
-/** Times and names as people write them. */
-import { ROOT } from "./state.js";
+import { ENDED, ROOT } from "./state.js";
 /** Milliseconds that something took. */
 export const duration = (milliseconds) => {
     const seconds = Math.max(0, milliseconds) / 1000;
@@ -34,3 +33,16 @@ export const shownStatus = ({ status, paused, cancelled, undo }) => {
         return "cancelling";
     return paused ? "paused" : status;
 };
+/** The last name of a path: "#.split.rain" is "rain". */
+export const nameOf = (path) => path.slice(path.lastIndexOf(".") + 1);
+/** What an instance is called: its name, or that of its workflow. */
+export const titleOf = (state, words) => state.name || readable(state.workflow) || words.workflow;
+/** The status of an instance in words; one that has no word keeps its name. "" while it is not known. */
+export const statusText = (state, words) => {
+    const shown = shownStatus(state) ?? "";
+    return words.instance[shown] ?? shown;
+};
+/** The same of a task; `working`: whether there is a run that it could wait in. */
+export const taskText = (words, status = "inactive", working = true) => (status === "inactive" && !working ? words.idle : (words.task[status] ?? status));
+/** How many of them have ended. */
+export const endedOf = (counts) => Object.entries(counts).reduce((sum, [status, count]) => sum + (ENDED.has(status) ? count : 0), 0);

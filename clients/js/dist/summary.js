@@ -1,14 +1,11 @@
 /** What the head of every element says of an instance, in words. Pure. */
-import { duration, elapsed, readable, shownStatus } from "./format.js";
+import { duration, elapsed, nameOf, shownStatus, statusText as textOf, titleOf as nameOfInstance } from "./format.js";
 import { ROOT } from "./state.js";
-import { instanceWord, words } from "./words.js";
+import { words } from "./words.js";
 /** What an instance is called. */
-export const titleOf = (state, label) => label || state.name || readable(state.workflow) || words.workflow;
+export const titleOf = (state, label) => label || nameOfInstance(state, words);
 /** The status in words; a pause or a cancellation shows before its tasks have ended. "" while it is not known. */
-export const statusText = (state) => {
-    const shown = shownStatus(state);
-    return shown === null ? "" : instanceWord(shown);
-};
+export const statusText = (state) => textOf(state, words);
 /** Whether there is anything to see beside the notice: what was seen before a sign-out is for nobody's eyes after it. */
 export const isThere = (state, connection) => connection !== "denied" && !state.missing && state.status !== "deleted";
 /** What is wrong with the watch itself, and whether that is a warning. */
@@ -45,7 +42,7 @@ export const failureText = ({ error }) => {
         return "";
     const text = String(error.message || error.type || error.code || "");
     const at = error.path && error.path !== ROOT ? error.path : null;
-    return at ? `${words.failed(at.slice(at.lastIndexOf(".") + 1))}: ${text}` : text;
+    return at ? `${words.failed(nameOf(at))}: ${text}` : text;
 };
 /** For screen readers: each status, and progress by quarters. Text of one key is said once; that of "" is not. */
 export const spoken = (state, title) => {

@@ -1,3 +1,5 @@
+/** Blocks of more tasks than this come to an element in parts of so many. */
+export const WINDOW = 100;
 /** The tree with other fields in the node at `path`; the nodes beside the way to it stay as they are. */
 export const replaced = (tasks, path, fields) => tasks.map((task) => {
     if (task.path === path)

@@ -1,3 +1,5 @@
+/** All that is shown; a page may replace any of it before the first element appears. */
+import { tasksEnded } from "./english.js";
 export declare const words: {
     task: {
         inactive: string;
@@ -8,7 +10,6 @@ export declare const words: {
         failed: string;
         cancelled: string;
     };
-    /** A task that waits for nothing, because there is no run. */
     idle: string;
     instance: {
         inactive: string;
@@ -22,6 +23,13 @@ export declare const words: {
         deleted: string;
     };
     connection: Record<string, string>;
+    workflow: string;
+    loading: string;
+    signIn: string;
+    missing: string;
+    deleted: string;
+    problem: (message: string) => string;
+    failed: (name: string) => string;
     errors: {
         lost: {
             code: string;
@@ -36,14 +44,7 @@ export declare const words: {
             message: string;
         };
     };
-    workflow: string;
-    loading: string;
-    signIn: string;
-    missing: string;
-    deleted: string;
-    problem: (message: string) => string;
-    failed: (name: string) => string;
-    tasks: (ended: number, total: number) => string;
+    tasks: typeof tasksEnded;
     subtasks: (total: number) => string;
     part: (ended: number, total: number) => string;
     showTasks: string;
@@ -63,7 +64,5 @@ export declare const words: {
     again: string;
     count: (status: string, count: number) => string;
 };
-/** What a task's status is called; one that is not known keeps its name. */
-export declare const taskWord: (status: string) => string;
-/** What an instance's status is called. */
-export declare const instanceWord: (status: string) => string;
+/** What a task's status is called; `working`: whether there is a run that it could wait in. */
+export declare const taskWord: (status: string | undefined, working?: boolean) => string;

@@ -1,38 +1,11 @@
 /** All that is shown; a page may replace any of it before the first element appears. */
+import { everywhere, tasksEnded } from "./english.js";
 import { errors } from "./errors.js";
+import { taskText } from "./format.js";
 export const words = {
-    task: {
-        inactive: "Waiting",
-        queued: "Queued",
-        running: "Running",
-        ok: "Done",
-        skipped: "Skipped",
-        failed: "Failed",
-        cancelled: "Cancelled",
-    },
-    /** A task that waits for nothing, because there is no run. */
-    idle: "Not run",
-    instance: {
-        inactive: "Not started",
-        working: "Running",
-        paused: "Paused",
-        cancelling: "Cancelling",
-        undoing: "Undoing",
-        done: "Done",
-        failed: "Failed",
-        cancelled: "Cancelled",
-        deleted: "Deleted",
-    },
-    connection: { connecting: "Connecting…", reconnecting: "Reconnecting…" },
+    ...everywhere,
     errors,
-    workflow: "Workflow",
-    loading: "Loading…",
-    signIn: "Sign in to see this progress.",
-    missing: "There is no such workflow, or you may not see it.",
-    deleted: "This workflow has been removed.",
-    problem: (message) => `No news for now: ${message}`,
-    failed: (name) => `${name} failed`,
-    tasks: (ended, total) => `${ended} of ${total} ${total === 1 ? "task" : "tasks"}`,
+    tasks: tasksEnded,
     subtasks: (total) => `${total} subtasks`,
     part: (ended, total) => `${ended} of ${total}`,
     showTasks: "Show tasks",
@@ -52,7 +25,5 @@ export const words = {
     again: "Try again",
     count: (status, count) => `${count} ${taskWord(status).toLowerCase()}`,
 };
-/** What a task's status is called; one that is not known keeps its name. */
-export const taskWord = (status) => words.task[status] ?? status;
-/** What an instance's status is called. */
-export const instanceWord = (status) => words.instance[status] ?? status;
+/** What a task's status is called; `working`: whether there is a run that it could wait in. */
+export const taskWord = (status, working = true) => taskText(words, status, working);

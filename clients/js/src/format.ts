@@ -1,5 +1,7 @@
-/** Times and names as people write them. */
-import { ROOT, type JobState } from "./state.js";
+/** Times, names and statuses as people write them. */
+import type { everywhere } from "./english.js";
+import type { Counts } from "./protocol.gen.js";
+import { ENDED, ROOT, type JobState } from "./state.js";
 
 /** Milliseconds that something took. */
 export const duration = (milliseconds: number): string => {
@@ -31,3 +33,27 @@ export const shownStatus = ({ status, paused, cancelled, undo }: JobState): stri
   if (cancelled.includes(ROOT)) return "cancelling";
   return paused ? "paused" : status;
 };
+
+/** The last name of a path: "#.split.rain" is "rain". */
+export const nameOf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
+
+/** What an instance is called: its name, or that of its workflow. */
+export const titleOf = (state: JobState, words: Pick<typeof everywhere, "workflow">): string =>
+  state.name || readable(state.workflow) || words.workflow;
+
+/** The status of an instance in words; one that has no word keeps its name. "" while it is not known. */
+export const statusText = (state: JobState, words: Pick<typeof everywhere, "instance">): string => {
+  const shown = shownStatus(state) ?? "";
+  return words.instance[shown as keyof typeof words.instance] ?? shown;
+};
+
+/** The same of a task; `working`: whether there is a run that it could wait in. */
+export const taskText = (
+  words: Pick<typeof everywhere, "task" | "idle">,
+  status: string = "inactive",
+  working = true,
+): string => (status === "inactive" && !working ? words.idle : (words.task[status as keyof typeof words.task] ?? status));
+
+/** How many of them have ended. */
+export const endedOf = (counts: Counts): number =>
+  Object.entries(counts).reduce((sum, [status, count]) => sum + (ENDED.has(status) ? count : 0), 0);

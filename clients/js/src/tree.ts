@@ -2,6 +2,9 @@
 import type { TaskNode } from "./protocol.gen.js";
 import type { JobState } from "./state.js";
 
+/** Blocks of more tasks than this come to an element in parts of so many. */
+export const WINDOW = 100;
+
 /** The tree with other fields in the node at `path`; the nodes beside the way to it stay as they are. */
 export const replaced = (tasks: TaskNode[], path: string, fields: Partial<TaskNode>): TaskNode[] =>
   tasks.map((task) => {

@@ -1,39 +1,12 @@
 /** All that is shown; a page may replace any of it before the first element appears. */
+import { everywhere, tasksEnded } from "./english.js";
 import { errors } from "./errors.js";
+import { taskText } from "./format.js";
 
 export const words = {
-  task: {
-    inactive: "Waiting",
-    queued: "Queued",
-    running: "Running",
-    ok: "Done",
-    skipped: "Skipped",
-    failed: "Failed",
-    cancelled: "Cancelled",
-  },
-  /** A task that waits for nothing, because there is no run. */
-  idle: "Not run",
-  instance: {
-    inactive: "Not started",
-    working: "Running",
-    paused: "Paused",
-    cancelling: "Cancelling",
-    undoing: "Undoing",
-    done: "Done",
-    failed: "Failed",
-    cancelled: "Cancelled",
-    deleted: "Deleted",
-  },
-  connection: { connecting: "Connecting…", reconnecting: "Reconnecting…" } as Record<string, string>,
+  ...everywhere,
   errors,
-  workflow: "Workflow",
-  loading: "Loading…",
-  signIn: "Sign in to see this progress.",
-  missing: "There is no such workflow, or you may not see it.",
-  deleted: "This workflow has been removed.",
-  problem: (message: string) => `No news for now: ${message}`,
-  failed: (name: string) => `${name} failed`,
-  tasks: (ended: number, total: number) => `${ended} of ${total} ${total === 1 ? "task" : "tasks"}`,
+  tasks: tasksEnded,
   subtasks: (total: number) => `${total} subtasks`,
   part: (ended: number, total: number) => `${ended} of ${total}`,
   showTasks: "Show tasks",
@@ -54,8 +27,5 @@ export const words = {
   count: (status: string, count: number): string => `${count} ${taskWord(status).toLowerCase()}`,
 };
 
-/** What a task's status is called; one that is not known keeps its name. */
-export const taskWord = (status: string): string => words.task[status as keyof typeof words.task] ?? status;
-
-/** What an instance's status is called. */
-export const instanceWord = (status: string): string => words.instance[status as keyof typeof words.instance] ?? status;
+/** What a task's status is called; `working`: whether there is a run that it could wait in. */
+export const taskWord = (status: string | undefined, working = true): string => taskText(words, status, working);

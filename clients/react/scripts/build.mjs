@@ -49,7 +49,7 @@ const report = (name, text, limit = LIMIT) => {
 };
 
 const REACT = [/^react(-dom)?($|\/)/];
-const alone = await bundle([...REACT, "@jobs-flow/client"]);
+const alone = await bundle([...REACT, /^@jobs-flow\/client($|\/)/]);
 const styles = readFileSync(join(ROOT, "src/jobs-flow.css"), "utf8");
 
 rmSync(TARGET, { recursive: true, force: true });

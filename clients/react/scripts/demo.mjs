@@ -24,6 +24,7 @@ const output = await build({
     alias: [
       { find: /^@jobs-flow\/react$/, replacement: join(HERE, "dist/index.js") },
       { find: /^@jobs-flow\/react\//, replacement: join(HERE, "dist/") },
+      { find: /^@jobs-flow\/client\/shared$/, replacement: join(CLIENTS, "js/dist/shared.js") },
       { find: /^@jobs-flow\/client$/, replacement: join(CLIENTS, "js/dist/index.js") },
       { find: /^react(?=\/|$)/, replacement: modules("react") },
       { find: /^react-dom(?=\/|$)/, replacement: modules("react-dom") },

@@ -1,203 +1,185 @@
-import type { Ack, JobState } from "@jobs-flow/client";
-import { useEffect, useId, useRef, useState, type ReactNode } from "react";
+import { ROOT, type JobState } from "@jobs-flow/client";
+import { doneText, nameOf, request, runOffers, taskOffers, type Command, type Given, type Offer } from "@jobs-flow/client/shared";
+import { useEffect, useId, useState } from "react";
 
-import { useAsking, type Asking } from "./details.js";
-import { usePage } from "./provider.js";
+import { Button, Confirm, Refusal } from "./confirm.js";
+import { useAsking } from "./details.js";
+import { useConnection, usePage } from "./provider.js";
 import { parseJson } from "./values.js";
 
-interface ButtonProps {
-  asking: Asking;
-  disabled?: boolean;
-  onClick: () => unknown;
-  children: ReactNode;
+/** A command that has to be confirmed. */
+interface Question {
+  label: string;
+  /** Of what resumes: the tasks that the server would run. */
+  paths?: readonly string[];
 }
 
-function Button({ asking, disabled = false, onClick, children }: ButtonProps) {
-  const unusable = asking.busy || disabled;
-  // Not `disabled`, which would take the keyboard's focus away.
-  return (
-    <button type="button" className="jobs-flow-button" aria-disabled={unusable} onClick={unusable ? undefined : onClick}>
-      {children}
-    </button>
-  );
+/** Labels of commands that are given at once. */
+const ONE_CLICK: ReadonlySet<string> = new Set(["run", "task", "pause", "unpause"]);
+const RESUMES: ReadonlySet<string> = new Set(["resume", "from"]);
+
+interface CommandsProps {
+  state: JobState;
+  /** The task, or "#". */
+  path: string;
+  allowed: ReadonlySet<Command>;
 }
 
-function Said({ asking }: { asking: Asking }) {
-  if (!asking.problem) return null;
-  return (
-    <p className="jobs-flow-error" role="alert">
-      {asking.problem.message}
-    </p>
-  );
-}
-
-interface ConfirmProps {
-  asking: Asking;
-  question: string;
-  /** null: there is nothing to do. */
-  yes: (() => unknown) | null;
-  no: () => void;
-  children?: ReactNode;
-}
-
-/** What is asked before something is done, and the two answers. */
-function Confirm({ asking, question, yes, no, children }: ConfirmProps) {
-  const { words } = usePage();
-  const element = useRef<HTMLDivElement>(null);
-  const id = useId();
-  // The keyboard goes to the question, and back to where it came from.
-  useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    element.current?.focus();
-    return () => before?.focus();
-  }, []);
-  return (
-    <div className="jobs-flow-confirm" role="group" aria-labelledby={id} tabIndex={-1} ref={element}>
-      <p id={id}>{question}</p>
-      {children}
-      <div className="jobs-flow-commands">
-        {yes && (
-          <Button asking={asking} onClick={yes}>
-            {words.confirm}
-          </Button>
-        )}
-        <Button asking={asking} onClick={no}>
-          {words.never}
-        </Button>
-      </div>
-    </div>
-  );
-}
-
-/** A resume that has to be confirmed: first the server says which tasks it would run. */
-function useResume(state: JobState, asking: Asking, taskPath?: string) {
+/**
+ * What can be asked of a task, or of the whole. A button that makes no sense now stays where it is and says why; what
+ * stops or takes away something has to be confirmed, and what resumes is shown first.
+ */
+export function Commands({ state, path, allowed }: CommandsProps) {
   const { client, words } = usePage();
-  const [paths, setPaths] = useState<readonly string[] | null>(null);
-  const preview = async () => {
-    const answer: Ack | null = await asking.ask(() => client.resume(state.id, { taskPath, preview: true }));
-    setPaths(answer ? (answer.paths ?? []) : null);
-  };
-  const resume = async () => {
-    await asking.ask(() => client.resume(state.id, { taskPath }));
-    setPaths(null);
-  };
-  const question = paths && (
-    <Confirm
-      asking={asking}
-      question={paths.length ? words.wouldRun(paths.length) : words.nothingToRun}
-      yes={paths.length ? resume : null}
-      no={() => setPaths(null)}
-    >
-      {paths.length > 0 && (
-        <ul className="jobs-flow-paths" tabIndex={0}>
-          {paths.map((path) => (
-            <li key={path}>
-              <code>{path}</code>
-            </li>
-          ))}
-        </ul>
-      )}
-    </Confirm>
-  );
-  return { preview, question };
-}
-
-const isWorking = ({ status }: JobState) => status === "working";
-const isGone = ({ status }: JobState) => status === "deleted";
-
-/** Run one task, with an argument or without; resume from it. */
-export function TaskCommands({ state, path }: { state: JobState; path: string }) {
-  const { client, words } = usePage();
+  const connection = useConnection();
   const asking = useAsking();
-  const [text, setText] = useState("");
+  const [question, setQuestion] = useState<Question | null>(null);
+  const [withUndo, setWithUndo] = useState(false);
+  const [said, setSaid] = useState({ text: "", shown: false });
+  /** The label of the button that was pressed in vain. */
+  const [vain, setVain] = useState<string | null>(null);
+  const [argument, setArgument] = useState("");
   const [wrong, setWrong] = useState<string | null>(null);
-  const { preview, question } = useResume(state, asking, path);
-  const name = useId();
 
-  const run = () => {
-    setWrong(null);
-    if (!text.trim()) return asking.ask(() => client.execute(state.id, path));
-    const { value, reason } = parseJson(text);
-    if (reason !== undefined) return setWrong(words.notJson(reason));
-    return asking.ask(() => client.execute(state.id, path, value));
+  const whole = path === ROOT;
+  const offers = whole
+    ? runOffers(state, connection, allowed)
+    : taskOffers(state, path, state.statuses[path]?.status, connection, allowed);
+  const asked = question && offers.find(({ label, reason }) => label === question.label && !reason);
+  // What somebody else has done meanwhile is not asked any more, nor again when it would make sense once more.
+  const pointless = question !== null && !asked && !asking.busy;
+  useEffect(() => {
+    if (pointless) setQuestion(null);
+  }, [pointless]);
+
+  const send = async (offer: Offer, given: Given) => {
+    const answer = await asking.ask(() => request(client, state, offer.command, path, given));
+    if (!answer) return;
+    const changed = answer.changed !== false;
+    setQuestion(null);
+    // That something has changed shows; that nothing has does not.
+    setSaid({ text: doneText(words, offer, changed), shown: !changed });
   };
 
-  const idle = !isWorking(state) && !isGone(state);
+  const preview = async (label: string) => {
+    const of = whole ? {} : { taskPath: path };
+    const answer = await asking.ask(() => client.resume(state.id, { ...of, preview: true }));
+    if (answer) setQuestion({ label, paths: answer.paths ?? [] });
+  };
+
+  const press = (offer: Offer) => {
+    if (asking.busy) return;
+    asking.forget();
+    setSaid({ text: "", shown: false });
+    setVain(offer.reason && offer.label);
+    setWrong(null);
+    setWithUndo(false);
+    if (offer.reason) return;
+    if (RESUMES.has(offer.label)) return preview(offer.label);
+    if (!ONE_CLICK.has(offer.label)) return setQuestion({ label: offer.label });
+    if (offer.command !== "task" || !argument.trim()) return send(offer, {});
+    const { value, reason } = parseJson(argument);
+    if (reason !== undefined) return setWrong(words.notJson(reason));
+    return send(offer, { argument: value });
+  };
+
+  if (!offers.length || state.status === "deleted") return null;
+  const reason = offers.find(({ label }) => label === vain)?.reason;
+  const text = reason ? words.reasons[reason] : said.text;
+  const nothing = question?.paths?.length === 0;
   return (
     <>
-      <div className="jobs-flow-commands">
-        <Button asking={asking} disabled={!idle} onClick={run}>
-          {words.run}
-        </Button>
-        <Button asking={asking} disabled={!idle} onClick={preview}>
-          {words.resumeHere}
-        </Button>
+      <div className="jobs-flow-commands" role="group" aria-label={whole ? words.commandsOf : words.commandsOfTask(nameOf(path))}>
+        {offers.map((offer) => (
+          <Button
+            // "Pause" that becomes "Unpause" is the same button, and keeps the focus.
+            key={offer.command}
+            disabled={asking.busy || offer.reason !== null}
+            title={offer.reason ? words.reasons[offer.reason] : undefined}
+            onClick={() => press(offer)}
+          >
+            {words.commands[offer.label] ?? offer.label}
+          </Button>
+        ))}
       </div>
-      <Said asking={asking} />
-      {question}
-      <details className="jobs-flow-part">
-        <summary>{words.giveArgument}</summary>
-        <div className="jobs-flow-field">
-          <label htmlFor={name}>{words.argumentHelp}</label>
-          <textarea
-            id={name}
-            rows={2}
-            spellCheck={false}
-            value={text}
-            aria-invalid={wrong !== null}
-            onChange={(event) => setText(event.target.value)}
-          />
-          {wrong !== null && (
-            <p className="jobs-flow-error" role="alert">
-              {wrong}
-            </p>
+      <p className={reason || said.shown ? "jobs-flow-soft" : "jobs-flow-said"} role="status">
+        {text}
+      </p>
+      {question && asked ? (
+        <Confirm
+          key={question.label}
+          asking={asking}
+          label={question.label}
+          yes={nothing ? null : () => send(asked, asked.label === "undo" || withUndo ? { undo: true } : {})}
+          no={() => {
+            asking.forget();
+            setQuestion(null);
+          }}
+        >
+          {question.label === "cancel" && (
+            <label className="jobs-flow-choice">
+              <input type="checkbox" checked={withUndo} onChange={(event) => setWithUndo(event.target.checked)} />
+              {words.withUndo}
+            </label>
           )}
-        </div>
-      </details>
+          {question.paths && <Preview paths={question.paths} />}
+        </Confirm>
+      ) : (
+        <Refusal asking={asking} />
+      )}
+      {!whole && allowed.has("task") && <Argument text={argument} change={setArgument} wrong={wrong} />}
     </>
   );
 }
 
-/** Run or resume the whole, pause it, cancel it. */
-export function WholeCommands({ state }: { state: JobState }) {
-  const { client, words } = usePage();
-  const asking = useAsking();
-  const [cancelling, setCancelling] = useState(false);
-  const { preview, question } = useResume(state, asking);
-  const { id } = state;
-  const cancel = async () => {
-    await asking.ask(() => client.cancel(id));
-    setCancelling(false);
-  };
-  if (isGone(state)) return null;
+/** The tasks that would run. */
+function Preview({ paths }: { paths: readonly string[] }) {
+  const { words } = usePage();
+  if (!paths.length) return <p>{words.nothingToRun}</p>;
   return (
     <>
-      <div className="jobs-flow-commands">
-        {isWorking(state) ? (
-          <>
-            <Button asking={asking} onClick={() => asking.ask(() => (state.paused ? client.unpause(id) : client.pause(id)))}>
-              {state.paused ? words.unpause : words.pause}
-            </Button>
-            <Button asking={asking} onClick={() => setCancelling(true)}>
-              {words.cancel}
-            </Button>
-          </>
-        ) : (
-          <>
-            <Button asking={asking} onClick={() => asking.ask(() => client.executeAll(id))}>
-              {words.runAll}
-            </Button>
-            <Button asking={asking} disabled={state.status === "inactive"} onClick={preview}>
-              {words.resume}
-            </Button>
-          </>
+      <p>{words.preview(paths.length)}</p>
+      <ul className="jobs-flow-paths" tabIndex={0}>
+        {paths.map((path) => (
+          <li key={path}>
+            <code>{path}</code>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+interface ArgumentProps {
+  text: string;
+  change: (text: string) => void;
+  /** Why it is none. */
+  wrong: string | null;
+}
+
+/** The argument that a task is run with. */
+function Argument({ text, change, wrong }: ArgumentProps) {
+  const { words } = usePage();
+  const name = useId();
+  return (
+    <details className="jobs-flow-part">
+      <summary>{words.giveArgument}</summary>
+      <div className="jobs-flow-field">
+        <label htmlFor={name}>{words.argumentHelp}</label>
+        <textarea
+          id={name}
+          rows={2}
+          spellCheck={false}
+          value={text}
+          aria-invalid={wrong !== null}
+          onChange={(event) => change(event.target.value)}
+        />
+        {wrong !== null && (
+          <p className="jobs-flow-error" role="alert">
+            {wrong}
+          </p>
         )}
       </div>
-      <Said asking={asking} />
-      {isWorking(state) ? null : question}
-      {cancelling && isWorking(state) && (
-        <Confirm asking={asking} question={`${words.cancel}?`} yes={cancel} no={() => setCancelling(false)} />
-      )}
-    </>
+    </details>
   );
 }

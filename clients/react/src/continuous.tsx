@@ -1,9 +1,10 @@
 import type { JobState } from "@jobs-flow/client";
+import { titleOf } from "@jobs-flow/client/shared";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
 import { Bar } from "./bar.js";
 import { ease, jobProgress, moves, type Estimations } from "./estimation.js";
-import { statusOf, titleOf } from "./format.js";
+import { statusOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { usePage } from "./provider.js";
 import type { AnyJob, JobId, JobOptions } from "./store.js";

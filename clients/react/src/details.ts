@@ -59,9 +59,11 @@ export interface Asking {
   readonly problem: Problem | null;
   /** Send a request; gives its answer, or null when it was refused. */
   readonly ask: <T>(request: () => Promise<T>) => Promise<T | null>;
+  /** Say no more of the problem. */
+  readonly forget: () => void;
 }
 
-/** One request at a time, and the problem of the last one until the next. */
+/** One request at a time, and the problem of the last one until the next, or until it is forgotten. */
 export function useAsking(): Asking {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -84,5 +86,6 @@ export function useAsking(): Asking {
       if (there.current) setBusy(false);
     }
   }, []);
-  return { busy, problem, ask };
+  const forget = useCallback(() => setProblem(null), []);
+  return { busy, problem, ask, forget };
 }

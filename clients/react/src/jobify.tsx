@@ -1,7 +1,7 @@
 import type { JobOf, JobState, WorkflowName } from "@jobs-flow/client";
+import { nameOf } from "@jobs-flow/client/shared";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
-import { nameOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { markOf, outcomeOf, type Trouble } from "./outcome.js";
 import { Progress } from "./progress.js";

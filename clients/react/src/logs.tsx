@@ -47,7 +47,7 @@ export function Logs({ state, path }: { state: JobState; path: string }) {
     <Part title={words.log}>
       {first > 0 && (
         <button type="button" className="jobs-flow-link" disabled={busy} onClick={more}>
-          {words.earlier(Math.min(first, LIMIT))}
+          {words.earlierLines(Math.min(first, LIMIT))}
         </button>
       )}
       {problem && (

@@ -21,7 +21,7 @@ export function outcomeOf(state: JobState, connection: Connection, words: Words)
   if (state.status === "failed") return failed(state.error ?? { code: "EXECUTION_FAILED" });
   if (state.status === "cancelled") return failed(state.error ?? { code: "CANCELLED", message: words.cancelled });
   if (state.status === "inactive" && state.error) return failed(state.error);
-  if (state.status === "deleted") return failed({ code: "INSTANCE_DELETED", message: words.instance.deleted });
+  if (state.status === "deleted") return failed({ code: "INSTANCE_DELETED", message: words.deleted });
   if (state.missing) return failed(state.problem ?? { code: "INSTANCE_NOT_FOUND", message: words.missing });
   if (connection === "denied") return failed({ code: "NOT_AUTHENTICATED", message: words.signIn });
   return null;

@@ -1,9 +1,10 @@
 import { duration, ROOT, type Failure, type JobState, type TaskDetails, type TaskView } from "@jobs-flow/client";
+import { COMMANDS, nameOf, titleOf, type Command } from "@jobs-flow/client/shared";
 import { useId, type ReactNode } from "react";
 
-import { TaskCommands, WholeCommands } from "./commands.js";
+import { Commands } from "./commands.js";
 import { useDetails } from "./details.js";
-import { nameOf, statusOf, taskStatusOf, titleOf } from "./format.js";
+import { statusOf, taskStatusOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { Logs } from "./logs.js";
 import { Part } from "./part.js";
@@ -17,24 +18,29 @@ export interface PanelProps extends JobOptions {
   jobId: JobId;
   /** Of the task; "#" is the whole. */
   path: string;
-  /** Whether there are buttons; true if left out. Who may press them is the server's to say. */
-  commands?: boolean | undefined;
+  /**
+   * Whether there are buttons, or those of which commands; all if left out, and none for a reader with a ticket. Who may
+   * give them is the server's to say.
+   */
+  commands?: boolean | readonly Command[] | undefined;
 }
 
 /**
  * What is recorded of a task: status, times, result, error, argument, context, log; and what can be done with it: run
- * it, resume from it, edit its context updaters. Of the whole: run, resume, pause, cancel.
+ * it, resume from it, cancel or reset it, edit its context updaters. Of the whole: run, resume, pause, cancel, undo,
+ * reset, destroy.
  *
  * What the reader may not see the server does not send; what is refused is said where it was asked for.
  */
-export function Panel({ jobId, path, commands = true, ticket, logs, fold }: PanelProps): ReactNode {
+export function Panel({ jobId, path, ticket, commands = !ticket, logs, fold }: PanelProps): ReactNode {
   const state = useJob(jobId, { ticket, logs, fold });
   if (!state || state.status === null) return null;
+  const allowed: ReadonlySet<Command> = new Set(commands === true ? COMMANDS : commands || []);
   // The key: what was typed or asked for one task is not of another one.
   return path === ROOT ? (
-    <Whole key={state.id} state={state} commands={commands} />
+    <Whole key={state.id} state={state} allowed={allowed} />
   ) : (
-    <One key={`${state.id} ${path}`} state={state} path={path} commands={commands} />
+    <One key={`${state.id} ${path}`} state={state} path={path} allowed={allowed} />
   );
 }
 
@@ -48,7 +54,7 @@ interface FrameProps {
 function Frame({ title, status, shown, children }: FrameProps) {
   const id = useId();
   return (
-    <section className="jobs-flow-panel" aria-labelledby={id} data-status={shown}>
+    <section className="jobs-flow-panel" aria-labelledby={id} data-status={shown} tabIndex={-1}>
       <div className="jobs-flow-head">
         <h3 className="jobs-flow-title" id={id}>
           {title}
@@ -60,12 +66,12 @@ function Frame({ title, status, shown, children }: FrameProps) {
   );
 }
 
-function Whole({ state, commands }: { state: JobState; commands: boolean }) {
+function Whole({ state, allowed }: { state: JobState; allowed: ReadonlySet<Command> }) {
   const { words } = usePage();
   const took = state.startedAt && state.finishedAt ? state.finishedAt - state.startedAt : null;
   return (
     <Frame title={titleOf(state, words)} status={statusOf(state, words)} shown={state.status ?? "unknown"}>
-      {commands && <WholeCommands state={state} />}
+      <Commands state={state} path={ROOT} allowed={allowed} />
       <Facts started={state.startedAt} took={took} />
       {state.error && <Error error={state.error} />}
       {state.notice && <p className="jobs-flow-error">{state.notice.message}</p>}
@@ -73,7 +79,7 @@ function Whole({ state, commands }: { state: JobState; commands: boolean }) {
   );
 }
 
-function One({ state, path, commands }: { state: JobState; path: string; commands: boolean }) {
+function One({ state, path, allowed }: { state: JobState; path: string; allowed: ReadonlySet<Command> }) {
   const { client, words } = usePage();
   const view = state.statuses[path];
   const { details, problem, refresh } = useDetails(client, state.id, path, view);
@@ -86,13 +92,13 @@ function One({ state, path, commands }: { state: JobState; path: string; command
   );
   return (
     <Frame title={nameOf(path)} status={taskStatusOf(state, path, words)} shown={status}>
-      {commands && <TaskCommands state={state} path={path} />}
+      <Commands state={state} path={path} allowed={allowed} />
       <Facts
         started={view?.executionTime ?? null}
         took={view?.duration ?? null}
         attempt={(view?.attempt ?? 1) > 1 ? view?.attempt : undefined}
       />
-      {task?.stale && <p className="jobs-flow-warning">{words.stale(task.stale)}</p>}
+      {task?.stale && <p className="jobs-flow-warning">{`${words.facts["stale"]}: ${words.stale(task.stale)}`}</p>}
       {error && <Error error={error} traceback={task?.traceback} />}
       {problem && (
         <p className="jobs-flow-error" role="alert">
@@ -103,7 +109,7 @@ function One({ state, path, commands }: { state: JobState; path: string; command
       <Logs state={state} path={path} />
       {has("argument") && <Part title={words.argument} open={false}>{value("argument")}</Part>}
       {has("context") && <Part title={words.context} open={false}>{value("context")}</Part>}
-      {commands && status === "ok" && task && "updaters" in task && (
+      {allowed.has("update") && status === "ok" && task && "updaters" in task && (
         <Updaters key={JSON.stringify(task.updaters)} id={state.id} path={path} recorded={task.updaters ?? []} saved={refresh} />
       )}
     </Frame>
@@ -123,7 +129,7 @@ function Facts({ started, took, attempt }: FactsProps) {
     <dl className="jobs-flow-facts">
       {started !== null && (
         <div>
-          <dt>{words.started}</dt>
+          <dt>{words.facts["started"]}</dt>
           <dd>
             <time dateTime={new Date(started).toISOString()}>{new Date(started).toLocaleString()}</time>
           </dd>
@@ -131,13 +137,13 @@ function Facts({ started, took, attempt }: FactsProps) {
       )}
       {took !== null && (
         <div>
-          <dt>{words.took}</dt>
+          <dt>{words.facts["took"]}</dt>
           <dd>{duration(took)}</dd>
         </div>
       )}
       {attempt && (
         <div>
-          <dt>{words.attempt}</dt>
+          <dt>{words.facts["attempt"]}</dt>
           <dd>{attempt}</dd>
         </div>
       )}

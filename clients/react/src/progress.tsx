@@ -1,8 +1,9 @@
 import { type JobState } from "@jobs-flow/client";
+import { endedOf, nameOf, titleOf } from "@jobs-flow/client/shared";
 import { useMemo, type ReactNode } from "react";
 
 import { Bar } from "./bar.js";
-import { endedOf, nameOf, statusOf, titleOf, troubleOf, walk } from "./format.js";
+import { statusOf, troubleOf, walk } from "./format.js";
 import { useJob } from "./hooks.js";
 import { useConnection, usePage } from "./provider.js";
 import type { AnyJob, JobId, JobOptions } from "./store.js";
@@ -44,7 +45,7 @@ function Shown({ state, label, lines = 6, error = true }: Looks & { state: JobSt
   const trouble = troubleOf(state, connection, words);
   // What is not known is not loading either, where somebody has to sign in first.
   const status = trouble && state.status === null ? "" : statusOf(state, words);
-  const ended = endedOf(state);
+  const ended = endedOf(state.counts);
   const counted = state.total ? words.ended(ended, state.total) : "";
   const running = state.status === "working" ? runningOf(state) : [];
   const known = state.status !== null && !state.missing;
@@ -54,7 +55,7 @@ function Shown({ state, label, lines = 6, error = true }: Looks & { state: JobSt
     <div className="jobs-flow-progress" data-status={state.status ?? "unknown"} data-color={state.color}>
       <div className="jobs-flow-head">
         <span className="jobs-flow-title">{title}</span>
-        {connection === "reconnecting" && <span className="jobs-flow-connection">{words.reconnecting}</span>}
+        {connection === "reconnecting" && <span className="jobs-flow-connection">{words.connection["reconnecting"]}</span>}
         <span className="jobs-flow-status">{status}</span>
       </div>
       <Bar

@@ -1,7 +1,7 @@
 import { JobsFlowClient, type Connection } from "@jobs-flow/client";
 import { createContext, useCallback, useContext, useMemo, useSyncExternalStore, type ReactNode } from "react";
 
-import { english, type Words } from "./words.js";
+import { english, replaced, type OtherWords, type Words } from "./words.js";
 
 /** What the components find of their page: the client, made when it is first needed, and the words. */
 export interface Page {
@@ -39,7 +39,7 @@ export interface JobsProviderProps {
   /** A client of your own, instead of a URL. */
   client?: JobsFlowClient | undefined;
   /** Texts that replace the English ones. Keep the object's identity from render to render. */
-  words?: Partial<Words> | undefined;
+  words?: OtherWords | undefined;
   children?: ReactNode;
 }
 
@@ -47,7 +47,7 @@ export interface JobsProviderProps {
 export function JobsProvider({ url, client, words, children }: JobsProviderProps) {
   const around = usePage();
   const page = useMemo(() => {
-    const own = words ? { ...around.words, ...words } : around.words;
+    const own = words ? replaced(around.words, words) : around.words;
     if (client) return pageOf(() => client, own);
     return url === undefined ? pageOf(() => around.client, own) : pageOf(() => JobsFlowClient.for(url), own);
   }, [around, url, client, words]);

@@ -65,7 +65,7 @@ export function Updaters({ id, path, recorded, saved }: UpdatersProps) {
             setWrong(null);
           }}
         >
-          {words.revert}
+          {words.discard}
         </button>
       </div>
     </Part>

@@ -1,7 +1,8 @@
 import { duration, ROOT, type JobState, type TaskView } from "@jobs-flow/client";
+import { titleOf } from "@jobs-flow/client/shared";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 
-import { statusOf, taskStatusOf, titleOf, troubleOf } from "./format.js";
+import { statusOf, taskStatusOf, troubleOf } from "./format.js";
 import { useJob } from "./hooks.js";
 import { Panel } from "./panel.js";
 import { useConnection, usePage } from "./provider.js";

@@ -1,4 +1,4 @@
-import { JobsFlowClient } from "../client.js";
+import { JobsFlowElement } from "../element.js";
 import { type JobState } from "../state.js";
 /**
  * <jobs-flow-progress instance="ID" [src="URL"] [url="SOCKET URL"] [transport="http"] [ticket="TICKET"] [label="TITLE"] [folded]>
@@ -9,14 +9,15 @@ import { type JobState } from "../state.js";
  * Events, which bubble: jobs-flow:state, jobs-flow:done, jobs-flow:failed; `event.detail` is the state. Property
  * `state`: the latest one.
  */
-export declare class JobsFlowProgress extends HTMLElement {
+export declare class JobsFlowProgress extends JobsFlowElement {
     #private;
     static observedAttributes: string[];
-    state: JobState;
     constructor();
-    /** The client of its socket: `element.client.executeAll(id)`. */
-    get client(): JobsFlowClient | null;
     connectedCallback(): void;
-    disconnectedCallback(): void;
     attributeChangedCallback(name: string, before: string | null, after: string | null): void;
+    protected begin(id: string): void;
+    protected follow(state: JobState): void;
+    protected ended(): void;
+    protected draw(): void;
+    protected tick(): void;
 }

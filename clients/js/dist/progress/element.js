@@ -1,12 +1,9 @@
-import { clientOf } from "../attributes.js";
-import { JobsFlowClient } from "../client.js";
 import { sheet, theme } from "../draw/theme.js";
-import { FINISHED, initialState } from "../state.js";
+import { JobsFlowElement, WATCHED } from "../element.js";
+import { FINISHED } from "../state.js";
 import { fetchResult } from "./result.js";
 import { style } from "./style.js";
 import { View } from "./view.js";
-/** Blocks of more tasks than this come in parts. */
-const FOLD = 100;
 let css;
 /**
  * <jobs-flow-progress instance="ID" [src="URL"] [url="SOCKET URL"] [transport="http"] [ticket="TICKET"] [label="TITLE"] [folded]>
@@ -17,139 +14,72 @@ let css;
  * Events, which bubble: jobs-flow:state, jobs-flow:done, jobs-flow:failed; `event.detail` is the state. Property
  * `state`: the latest one.
  */
-export class JobsFlowProgress extends HTMLElement {
-    static observedAttributes = ["instance", "url", "src", "label", "folded", "ticket", "transport"];
-    state = initialState("");
+export class JobsFlowProgress extends JobsFlowElement {
+    static observedAttributes = [...WATCHED, "src", "label", "folded"];
     #view;
-    #client = null;
-    #stop = () => { };
-    #frame = 0;
-    #clock;
-    /** Of which run the end was announced; the page may come when it is over. */
-    #announced = null;
     #result = null;
     #refused = "";
-    #connectionChanged = () => this.#redraw();
     constructor() {
         super();
         const root = this.attachShadow({ mode: "open" });
         root.adoptedStyleSheets = [(css ??= sheet(theme, style))];
         this.#view = new View(root, {
-            redraw: () => this.#redraw(),
+            redraw: () => this.redraw(),
             reload: () => void this.#load(),
             move: (path, from) => this.#move(path, from),
         });
     }
-    /** The client of its socket: `element.client.executeAll(id)`. */
-    get client() {
-        return this.#client;
-    }
     connectedCallback() {
-        this.#view.foldable = this.#view.folded = this.hasAttribute("folded");
-        this.#start();
-    }
-    disconnectedCallback() {
-        this.#leave();
+        this.#fold();
+        super.connectedCallback();
     }
     attributeChangedCallback(name, before, after) {
-        if (!this.isConnected || before === after)
-            return;
-        if (["instance", "url", "ticket", "transport"].includes(name))
-            this.#start();
-        if (name === "folded")
-            this.#view.foldable = this.#view.folded = after !== null;
-        this.#redraw();
+        if (name === "folded" && before !== after)
+            this.#fold();
+        super.attributeChangedCallback(name, before, after);
     }
-    #start() {
-        this.#leave();
-        const id = this.getAttribute("instance") ?? "";
-        this.state = initialState(id);
-        this.#announced = this.#result = null;
+    begin(id) {
+        this.forget(id);
+        this.#result = null;
         this.#refused = "";
-        if (id) {
-            this.#client = clientOf(this, JobsFlowClient);
-            this.#client.addEventListener("connection", this.#connectionChanged);
-            const options = { ticket: this.getAttribute("ticket"), fold: FOLD };
-            this.#stop = this.#client.watch(id, (state) => this.#changed(state), options);
-        }
-        this.#redraw();
     }
-    #leave() {
-        this.#stop();
-        this.#stop = () => { };
-        this.#client?.removeEventListener("connection", this.#connectionChanged);
-        cancelAnimationFrame(this.#frame);
-        clearInterval(this.#clock);
-        this.#frame = 0;
-        this.#clock = undefined;
+    follow(state) {
+        // What the reader is looking at outlives the instance, of which nothing is kept for ever.
+        if (state.status === "deleted" && this.#result === "shown")
+            return;
+        if (!FINISHED.has(state.status))
+            this.#result = null;
+        super.follow(state);
     }
-    #changed(state) {
-        this.state = state;
-        this.#emit("state");
-        if (state.status === "deleted" && this.#result === "shown") {
-            // What the reader is looking at outlives the instance, of which nothing is kept for ever.
-        }
-        else if (!FINISHED.has(state.status)) {
-            this.#announced = null;
-            if (this.#result)
-                this.#result = null;
-        }
-        else if (this.#announced !== state.run) {
-            this.#announced = state.run;
-            if (state.status === "done") {
-                if (this.hasAttribute("src"))
-                    void this.#load();
-                this.#emit("done");
-            }
-            else {
-                this.#emit("failed");
-            }
-        }
-        this.#redraw();
+    ended() {
+        if (this.state.status === "done" && this.hasAttribute("src"))
+            void this.#load();
     }
-    #emit(name) {
-        this.dispatchEvent(new CustomEvent(`jobs-flow:${name}`, { detail: this.state, bubbles: true, composed: true }));
+    draw() {
+        this.#view.card.hidden = this.#result === "shown";
+        this.#view.content.hidden = this.#result !== "shown";
+        const { now, connection } = this;
+        this.#view.update(this.state, { now, connection, label: this.getAttribute("label"), result: this.#result, refused: this.#refused });
+    }
+    tick() {
+        this.#view.tick(this.state, this.now);
+    }
+    #fold() {
+        this.#view.foldable = this.#view.folded = this.hasAttribute("folded");
     }
     #move(path, from) {
         const told = (refused) => {
             this.#refused = refused;
-            this.#redraw();
+            this.redraw();
         };
-        this.#client?.setWindow(this.state.id, path, from).then(() => told(""), (error) => told(error.message));
-    }
-    /** Once a frame at most, however many messages come. */
-    #redraw() {
-        this.#frame ||= requestAnimationFrame(() => {
-            this.#frame = 0;
-            this.#draw();
-        });
-    }
-    #draw() {
-        // An answer may come after it was taken out of the page; its clock must not go on then.
-        if (!this.isConnected)
-            return;
-        this.#view.card.hidden = this.#result === "shown";
-        this.#view.content.hidden = this.#result !== "shown";
-        const connection = this.#client?.connection ?? "closed";
-        const given = { now: this.#now(), connection, label: this.getAttribute("label"), result: this.#result, refused: this.#refused };
-        this.#view.update(this.state, given);
-        const moving = this.state.status === "working" && connection === "open";
-        if (moving)
-            this.#clock ??= setInterval(() => this.#view.tick(this.state, this.#now()), 1000);
-        else {
-            clearInterval(this.#clock);
-            this.#clock = undefined;
-        }
-    }
-    #now() {
-        return Date.now() + (this.#client?.clockOffset ?? 0);
+        this.client?.setWindow(this.state.id, path, from).then(() => told(""), (error) => told(error.message));
     }
     /** Put the result in the place of the progress. */
     async #load() {
         const { run } = this.state;
         const current = () => this.state.run === run && this.#result === "loading";
         this.#result = "loading";
-        this.#redraw();
+        this.redraw();
         try {
             const nodes = await fetchResult(this.getAttribute("src") ?? "");
             if (!current())
@@ -162,6 +92,6 @@ export class JobsFlowProgress extends HTMLElement {
             if (current())
                 this.#result = "failed";
         }
-        this.#redraw();
+        this.redraw();
     }
 }

@@ -78,9 +78,8 @@ class Row {
     #show(path, state) {
         const view = this.#view;
         const status = view.status ?? "inactive";
-        const idle = status === "inactive" && state.status !== "working" ? words.idle : "";
         setStatus(this.element, this.#icon, status, this.#unfinished ? "running" : status);
-        setText(this.#status, this.#unfinished || idle || taskWord(status));
+        setText(this.#status, this.#unfinished || taskWord(status, state.status === "working"));
         const measured = status === "running" && typeof view.progress === "number";
         this.#bar.element.hidden = !measured;
         if (measured)

@@ -35,6 +35,9 @@ export interface Offer {
   reason: Reason | null;
 }
 
+/** Labels of commands that stop or take away something: their buttons are red, and the way back is the nearer one. */
+export const GRAVE: ReadonlySet<string> = new Set(["cancel", "stop", "undo", "reset", "resetTask", "destroy"]);
+
 /** What a state says of it; a `JobState` has it. */
 export interface Situation {
   status: InstanceStatus | null;

@@ -1,16 +1,16 @@
 /** What is asked before a command is given: a dialog in the page, which also says why it was refused. */
 
 import { make, setText } from "../draw/dom.js";
+import { doneText } from "../english.js";
+import { GRAVE } from "./commands.js";
 import type { Offer } from "./commands.js";
-import type { Actions, Given } from "./context.js";
-import { doneText, runWords } from "./words.js";
+import type { Actions } from "./context.js";
+import type { Given } from "./request.js";
+import { runWords } from "./words.js";
 
 /** Paths of a preview that are listed. */
 const LISTED = 100;
 const MODES = ["failed", "failed_and_downstream", "all"] as const;
-
-/** Commands whose button is red. */
-const GRAVE: ReadonlySet<string> = new Set(["cancel", "stop", "undo", "reset", "resetTask", "destroy"]);
 
 let lastId = 0;
 
@@ -194,7 +194,7 @@ export class Confirm {
     this.#setBusy(true);
     try {
       const changed = await this.#actions.send(offer.command, offer.path, given);
-      this.#told(offer.label === "unpause" && changed ? runWords.done["unpause"]! : doneText(runWords, offer.command, changed));
+      this.#told(doneText(runWords, offer, changed));
     } catch (error) {
       if (this.#offer === offer) {
         setText(this.#problem, runWords.refused((error as Error).message));

@@ -4,18 +4,10 @@ import type { JobState } from "../state.js";
 import type { Command, Offer } from "./commands.js";
 import type { DetailsStore } from "./details.js";
 import type { Row } from "./model.js";
+import type { Given } from "./request.js";
 
 /** The two ways to show the tasks. */
 export type ViewName = "tree" | "timeline";
-
-/** What a command is given with. */
-export interface Given {
-  /** JSON value; not there when nothing was given. */
-  argument?: unknown;
-  mode?: string;
-  undo?: boolean;
-  updaters?: unknown[];
-}
 
 /** What the parts ask of the element they are in. */
 export interface Actions {

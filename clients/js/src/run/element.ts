@@ -1,15 +1,17 @@
 /** <jobs-flow-run>: all of a run, for any page. */
 
-import { clientOf } from "../attributes.js";
 import type { JobsFlowClient } from "../client.js";
-import { FINISHED, initialState, ROOT } from "../state.js";
+import { JobsFlowElement, WATCHED } from "../element.js";
+import { ROOT } from "../state.js";
 import type { JobState } from "../state.js";
 import { parseCommands } from "./commands.js";
 import type { Command } from "./commands.js";
-import type { Actions, Given, Scene, ViewName } from "./context.js";
+import type { Actions, Scene, ViewName } from "./context.js";
 import { DetailsStore } from "./details.js";
-import { ancestorsOf, findTask, rowsOf, WINDOW } from "./model.js";
+import { ancestorsOf, findTask, rowsOf } from "./model.js";
 import { page } from "./page.js";
+import { request } from "./request.js";
+import type { Given } from "./request.js";
 import { sheets } from "./style.js";
 import { RunView } from "./view.js";
 import { runWords } from "./words.js";
@@ -26,26 +28,17 @@ import { runWords } from "./words.js";
  * (detail: {path}), jobs-flow:command (detail: {command, path, ...}; cancelable: then nothing is sent).
  * Properties: `state`, `client`, `selected`.
  */
-export class JobsFlowRun extends HTMLElement {
-  static observedAttributes = ["instance", "url", "transport", "ticket", "label", "commands", "view"];
+export class JobsFlowRun extends JobsFlowElement {
+  static observedAttributes = [...WATCHED, "label", "commands", "view"];
 
-  /** The latest known. */
-  state: JobState = initialState("");
   readonly #view: RunView;
   readonly #details: DetailsStore;
-  #client: JobsFlowClient | null = null;
-  #stop: () => void = () => undefined;
-  #frame = 0;
-  #clock: ReturnType<typeof setInterval> | undefined;
-  /** Of which run the end was announced. */
-  #announced: number | null = null;
   #opened = new Map<string, boolean>();
   /** Where the windows of wide blocks are that came whole. */
   #windows = new Map<string, number>();
   #selected: string | null = null;
   /** Whether the reader chose it, or it is shown because it failed. */
   #chosen = false;
-  readonly #connectionChanged = (): void => this.#redraw();
 
   constructor() {
     super();
@@ -53,7 +46,7 @@ export class JobsFlowRun extends HTMLElement {
     root.adoptedStyleSheets = sheets();
     this.#details = new DetailsStore(
       (path) => this.#connected.getTask(this.state.id, path),
-      () => this.#redraw(),
+      () => this.redraw(),
     );
     const actions: Actions = {
       select: (path, explicit) => this.#select(path, explicit),
@@ -66,7 +59,7 @@ export class JobsFlowRun extends HTMLElement {
       },
       send: (command, path, given) => this.#send(command, path, given),
       preview: (path, mode) => this.#preview(path, mode),
-      redraw: () => this.#redraw(),
+      redraw: () => this.redraw(),
     };
     this.#view = new RunView(
       root,
@@ -74,11 +67,6 @@ export class JobsFlowRun extends HTMLElement {
       (path, from, limit) => this.#connected.getLogs(this.state.id, path, { from: from ?? undefined, limit }),
       (view) => this.setAttribute("view", view),
     );
-  }
-
-  /** The client of its socket. */
-  get client(): JobsFlowClient | null {
-    return this.#client;
   }
 
   /** Path of the selected task; null for none. Setting it selects. */
@@ -90,35 +78,23 @@ export class JobsFlowRun extends HTMLElement {
     this.#select(path, path !== null);
   }
 
-  connectedCallback(): void {
-    this.#start();
-  }
-
-  disconnectedCallback(): void {
-    this.#leave();
-  }
-
-  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
-    if (!this.isConnected || before === after) return;
-    if (["instance", "url", "transport", "ticket"].includes(name)) this.#start();
-    this.#redraw();
+  /** Those of the global `JobsFlow`, where another script has put it there. */
+  protected override get shared(): Pick<typeof JobsFlowClient, "for"> {
+    return page().JobsFlowClient;
   }
 
   get #connected(): JobsFlowClient {
-    if (!this.#client) throw new Error("the element is in no page, or has no instance");
-    return this.#client;
+    if (!this.client) throw new Error("the element is in no page, or has no instance");
+    return this.client;
   }
 
   get #viewName(): ViewName {
     return this.getAttribute("view") === "timeline" ? "timeline" : "tree";
   }
 
-  #start(): void {
-    this.#leave();
-    const id = this.getAttribute("instance") ?? "";
+  protected override begin(id: string): void {
     if (id !== this.state.id) {
-      this.state = initialState(id);
-      this.#announced = null;
+      this.forget(id);
       this.#opened = new Map();
       this.#windows = new Map();
       this.#selected = null;
@@ -126,37 +102,19 @@ export class JobsFlowRun extends HTMLElement {
     }
     this.#details.clear();
     this.#view.clear();
-    if (id) {
-      this.#client = clientOf(this, page().JobsFlowClient);
-      this.#client.addEventListener("connection", this.#connectionChanged);
-      const ticket = this.getAttribute("ticket") || undefined;
-      const options = { fold: WINDOW, logs: true, ...(ticket ? { ticket } : {}) };
-      this.#stop = this.#client.watch(id, (state) => this.#changed(state), options);
-    }
-    this.#redraw();
   }
 
-  #leave(): void {
-    this.#stop();
-    this.#stop = () => undefined;
-    this.#client?.removeEventListener("connection", this.#connectionChanged);
-    cancelAnimationFrame(this.#frame);
-    clearInterval(this.#clock);
-    this.#frame = 0;
-    this.#clock = undefined;
-  }
-
-  #changed(state: JobState): void {
-    this.state = state;
-    this.#emit("state", state);
-    if (!FINISHED.has(state.status)) {
-      this.#announced = null;
-    } else if (this.#announced !== state.run) {
-      this.#announced = state.run;
-      this.#emit(state.status === "done" ? "done" : "failed", state);
-    }
+  protected override follow(state: JobState): void {
+    super.follow(state);
     this.#selectFailed();
-    this.#redraw();
+  }
+
+  protected override draw(): void {
+    this.#view.update(this.#scene(), this.getAttribute("label"));
+  }
+
+  protected override tick(): void {
+    this.#view.tick(this.#scene());
   }
 
   /** As long as the reader has chosen nothing, what failed is shown. */
@@ -171,16 +129,16 @@ export class JobsFlowRun extends HTMLElement {
     if (path !== this.#selected) {
       this.#selected = path;
       for (const each of path === null ? [] : ancestorsOf(path)) this.#opened.set(each, true);
-      this.#emit("select", { path });
+      this.emit("select", { path });
     }
-    this.#drawNow();
+    this.drawNow();
     this.#view.detail(path !== null && explicit);
     if (path !== null) this.#view.tree.reveal(path);
   }
 
   #setOpen(path: string, open: boolean): void {
     this.#opened.set(path, open);
-    this.#drawNow();
+    this.drawNow();
   }
 
   async #moveWindow(path: string, from: number): Promise<void> {
@@ -189,14 +147,14 @@ export class JobsFlowRun extends HTMLElement {
     if (whole) {
       const known = path === ROOT ? tasks.length : (findTask(tasks, path)?.children.length ?? 0);
       this.#windows.set(path, Math.max(0, Math.min(from, known - 1)));
-      return this.#drawNow();
+      return this.drawNow();
     }
     try {
       await this.#connected.setWindow(id, path, from);
     } catch (error) {
       this.#view.tell(runWords.refused((error as Error).message));
     }
-    if (this.state.id === id) this.#drawNow();
+    if (this.state.id === id) this.drawNow();
   }
 
   async #preview(path: string, mode: string): Promise<string[]> {
@@ -207,68 +165,17 @@ export class JobsFlowRun extends HTMLElement {
 
   async #send(command: Command, path: string, given: Given): Promise<boolean> {
     const detail = { command, path, id: this.state.id, ...given };
-    if (!this.#emit("command", detail, true)) return true;
-    const { changed } = await this.#request(command, path, given);
+    if (!this.emit("command", detail, true)) return true;
+    const { changed } = await request(this.#connected, this.state, command, path, given);
     this.#details.reload(path);
     return changed !== false;
-  }
-
-  #request(command: Command, path: string, given: Given): Promise<{ changed?: boolean }> {
-    const client = this.#connected;
-    const { id, paused } = this.state;
-    const below = path === ROOT ? {} : { taskPath: path };
-    // An argument that is null, 0 or "" is one; one that is not there is none.
-    const argument = "argument" in given ? [given.argument] : [];
-    switch (command) {
-      case "run":
-        return client.executeAll(id, ...argument);
-      case "task":
-        return client.execute(id, path, ...argument);
-      case "resume":
-        return client.resume(id, path === ROOT ? { mode: (given.mode ?? "failed") as "failed" } : below);
-      case "cancel":
-        return client.cancel(id, { ...below, ...(given.undo ? { undo: true } : {}) });
-      case "pause":
-        return paused ? client.unpause(id) : client.pause(id);
-      case "reset":
-        return client.reset(id, path);
-      case "destroy":
-        return client.destroy(id);
-      case "update":
-        return client.setContextUpdaters(id, path, given.updaters ?? []);
-    }
-  }
-
-  /** Whether nobody objected. */
-  #emit(name: string, detail: unknown, cancelable = false): boolean {
-    const event = new CustomEvent(`jobs-flow:${name}`, { detail, bubbles: true, composed: true, cancelable });
-    return this.dispatchEvent(event);
-  }
-
-  /** Once a frame at most, however many messages come. */
-  #redraw(): void {
-    this.#frame ||= requestAnimationFrame(() => this.#drawNow());
-  }
-
-  #drawNow(): void {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    if (!this.isConnected) return;
-    const scene = this.#scene();
-    this.#view.update(scene, this.getAttribute("label"));
-    const moving = this.state.status === "working" && scene.connection === "open";
-    if (moving) this.#clock ??= setInterval(() => this.#view.tick(this.#scene()), 1000);
-    else {
-      clearInterval(this.#clock);
-      this.#clock = undefined;
-    }
   }
 
   #scene(): Scene {
     return {
       state: this.state,
-      connection: this.#client?.connection ?? "closed",
-      now: Date.now() + (this.#client?.clockOffset ?? 0),
+      connection: this.connection,
+      now: this.now,
       rows: rowsOf(this.state, this.#opened, this.#windows),
       selected: this.#selected,
       view: this.#viewName,

@@ -3,10 +3,10 @@
 import { Bar } from "../draw/bar.js";
 import { make, setText } from "../draw/dom.js";
 import { CHEVRON, draw, setStatus } from "../draw/icons.js";
-import { duration, elapsed } from "../format.js";
-import { words } from "../words.js";
+import { duration, elapsed, endedOf } from "../format.js";
+import { taskWord, words } from "../words.js";
 import type { Scene } from "./context.js";
-import { countsBelow, endedOf, widthOf } from "./model.js";
+import { countsBelow, widthOf } from "./model.js";
 import type { Row, TaskRow, WindowRow } from "./model.js";
 import { spansOf } from "./timeline.js";
 import type { Axis, Times } from "./timeline.js";
@@ -59,8 +59,8 @@ export class TaskLine {
     const ended = below ? endedOf(below) : 0;
     const unfinished = below !== null && status === "ok" && state.status === "working" && ended < widthOf(row.task);
     setStatus(this.element, this.#icon, status, unfinished ? "running" : status);
-    const idle = status === "inactive" && state.status !== "working" ? words.idle : "";
-    setText(this.#status, unfinished ? words.part(ended, widthOf(row.task)) : idle || words.task[status]);
+    const text = taskWord(status, state.status === "working");
+    setText(this.#status, unfinished ? words.part(ended, widthOf(row.task)) : text);
     this.#setPlace(row);
     const measured = status === "running" && typeof view.progress === "number";
     this.#bar.element.hidden = !measured;

@@ -1,12 +1,11 @@
 /** What the tree of a run shows, as rows from top to bottom. Pure. */
 
-import { ENDED, ROOT } from "../state.js";
+import { ROOT } from "../state.js";
+import { WINDOW } from "../tree.js";
 import type { Counts, TaskNode, TaskView } from "../protocol.gen.js";
 
 /** Blocks of more tasks are closed until the reader opens them. */
 export const OPEN_UP_TO = 20;
-/** Tasks of a folded block that are in its window. */
-export const WINDOW = 100;
 
 /** What the rows are made of; a `JobState` has it. */
 export interface Known {
@@ -106,9 +105,6 @@ export const ancestorsOf = (path: string): string[] => {
   return names.slice(1, -1).map((_, index) => names.slice(0, index + 2).join("."));
 };
 
-/** The last name of a path. */
-export const nameOf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
-
 /** The tasks directly below, by status. */
 export const countsBelow = (known: Known, task: TaskNode): Counts => {
   const folded = known.blocks[task.path];
@@ -120,10 +116,6 @@ export const countsBelow = (known: Known, task: TaskNode): Counts => {
   }
   return counts;
 };
-
-/** How many of them have ended. */
-export const endedOf = (counts: Counts): number =>
-  Object.entries(counts).reduce((sum, [status, count]) => sum + (ENDED.has(status) ? count : 0), 0);
 
 /** Where a key moves to in a tree: "toggle" opens or closes `row`, "open" acts on it; null is no business of ours. */
 export type Move = { to: number } | { open: boolean; row: number } | { act: number } | null;

@@ -3,7 +3,8 @@
 import { Bar } from "../draw/bar.js";
 import { make, setText } from "../draw/dom.js";
 import { setStatus } from "../draw/icons.js";
-import { words } from "../words.js";
+import { nameOf } from "../format.js";
+import { taskWord, words } from "../words.js";
 import type { Failure, TaskView } from "../protocol.gen.js";
 import { AttemptList } from "./attempts.js";
 import { Buttons } from "./buttons.js";
@@ -14,7 +15,7 @@ import { FactList, runFacts, taskFacts } from "./facts.js";
 import { JsonView } from "./json.js";
 import { LogView } from "./logs.js";
 import type { FetchLines } from "./logs.js";
-import { findTask, nameOf } from "./model.js";
+import { findTask } from "./model.js";
 import { UpdatersView } from "./updaters.js";
 import { runWords } from "./words.js";
 
@@ -206,7 +207,7 @@ export class Panel {
     setText(this.#about, node?.description ?? "");
     this.#badge.hidden = false;
     setStatus(this.#badge, this.#icon, status);
-    setText(this.#status, status === "inactive" && state.status !== "working" ? words.idle : words.task[status]);
+    setText(this.#status, taskWord(status, state.status === "working"));
     const measured = status === "running" && typeof view.progress === "number";
     this.#bar.element.hidden = !measured;
     if (measured) this.#bar.set(view.progress!, words.progressOf(node?.name ?? path), view.progressText ?? "");

@@ -1,11 +1,12 @@
 /** The recorded context updaters of a task, and an editor for them. */
 
 import { make, setText } from "../draw/dom.js";
+import { doneText } from "../english.js";
 import { areUpdaters } from "../updaters.js";
 import { parseJson } from "./confirm.js";
 import type { Actions } from "./context.js";
 import { JsonView } from "./json.js";
-import { doneText, runWords } from "./words.js";
+import { runWords } from "./words.js";
 
 /** Whether they are a list of objects; the server checks the rest. */
 export const checkUpdaters = (text: string): unknown[] => {
@@ -111,7 +112,7 @@ export class UpdatersView {
     try {
       const changed = await this.#actions.send("update", path, { updaters });
       if (path !== this.#path) return;
-      setText(this.#said, doneText(runWords, "update", changed));
+      setText(this.#said, doneText(runWords, { command: "update", label: "update" }, changed));
       this.#close();
     } catch (error) {
       if (path !== this.#path) return;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import type { TaskNode } from "../../src/protocol.gen.js";
-import { ancestorsOf, countsBelow, findTask, moveOf, rowsOf, typedTo, WINDOW, type Known, type Row } from "../../src/run/model.js";
+import { ancestorsOf, countsBelow, findTask, moveOf, rowsOf, typedTo, type Known, type Row } from "../../src/run/model.js";
+import { WINDOW } from "../../src/tree.js";
 
 const node = (path: string, children: TaskNode[] = [], more: Partial<TaskNode> = {}): TaskNode => ({
   name: path.slice(path.lastIndexOf(".") + 1),

@@ -1,10 +1,14 @@
-import type { JobState } from "@jobs-flow/client";
-/** Run one task, with an argument or without; resume from it. */
-export declare function TaskCommands({ state, path }: {
+import { type JobState } from "@jobs-flow/client";
+import { type Command } from "@jobs-flow/client/shared";
+interface CommandsProps {
     state: JobState;
+    /** The task, or "#". */
     path: string;
-}): import("react").JSX.Element;
-/** Run or resume the whole, pause it, cancel it. */
-export declare function WholeCommands({ state }: {
-    state: JobState;
-}): import("react").JSX.Element | null;
+    allowed: ReadonlySet<Command>;
+}
+/**
+ * What can be asked of a task, or of the whole. A button that makes no sense now stays where it is and says why; what
+ * stops or takes away something has to be confirmed, and what resumes is shown first.
+ */
+export declare function Commands({ state, path, allowed }: CommandsProps): import("react").JSX.Element | null;
+export {};

@@ -16,6 +16,8 @@ export interface Asking {
     readonly problem: Problem | null;
     /** Send a request; gives its answer, or null when it was refused. */
     readonly ask: <T>(request: () => Promise<T>) => Promise<T | null>;
+    /** Say no more of the problem. */
+    readonly forget: () => void;
 }
-/** One request at a time, and the problem of the last one until the next. */
+/** One request at a time, and the problem of the last one until the next, or until it is forgotten. */
 export declare function useAsking(): Asking;

@@ -1,6 +1,6 @@
 import { JobsFlowClient, type Connection } from "@jobs-flow/client";
 import { type ReactNode } from "react";
-import { type Words } from "./words.js";
+import { type OtherWords, type Words } from "./words.js";
 /** What the components find of their page: the client, made when it is first needed, and the words. */
 export interface Page {
     readonly client: JobsFlowClient;
@@ -15,7 +15,7 @@ export interface JobsProviderProps {
     /** A client of your own, instead of a URL. */
     client?: JobsFlowClient | undefined;
     /** Texts that replace the English ones. Keep the object's identity from render to render. */
-    words?: Partial<Words> | undefined;
+    words?: OtherWords | undefined;
     children?: ReactNode;
 }
 /** Says which connection and which words the components within use. Not needed where the defaults serve. */

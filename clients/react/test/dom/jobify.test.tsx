@@ -161,7 +161,7 @@ describe("Jobify", () => {
     await settle();
     await server.change("one", { header: { status: "working", run: 1 } });
     await server.say({ type: "workflowDeleted", id: "one" });
-    shows("Deleted");
+    shows("This workflow has been removed.");
     expect(onFailed.mock.calls[0]?.[0]).toMatchObject({ code: "INSTANCE_DELETED" });
   });
 

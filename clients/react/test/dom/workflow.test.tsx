@@ -154,13 +154,13 @@ describe("the panel", () => {
   it("runs a task, with an argument or without", async () => {
     await server.run("one");
     await open({ selected: "#.load" });
-    await clicked("Run");
+    await clicked("Run this task");
     expect(server.of("executeTask")[0]).not.toHaveProperty("arg");
     fireEvent.change(screen.getByLabelText(/^JSON\. Left empty/), { target: { value: "nonsense" } });
-    await clicked("Run");
+    await clicked("Run this task");
     expect(screen.getByRole("alert").textContent).toContain("This is not JSON");
     fireEvent.change(screen.getByLabelText(/^JSON\. Left empty/), { target: { value: "0" } });
-    await clicked("Run");
+    await clicked("Run this task");
     expect(server.of("executeTask")).toHaveLength(2);
     expect(server.of("executeTask")[1]?.arg).toBe(0);
   });
@@ -168,7 +168,7 @@ describe("the panel", () => {
   it("says why it was refused", async () => {
     server.answers.executeTask = () => ({ type: "appError", error: { code: "CANNOT_START_TASK", message: "Run load first." } }) as never;
     await open({ selected: "#.report" });
-    await clicked("Run");
+    await clicked("Run this task");
     expect(screen.getByRole("alert").textContent).toBe("Run load first.");
   });
 
@@ -177,7 +177,7 @@ describe("the panel", () => {
     await open();
     fireEvent.click(row("report"));
     fireEvent.change(screen.getByLabelText(/^JSON\. Left empty/), { target: { value: "1" } });
-    await clicked("Run");
+    await clicked("Run this task");
     fireEvent.click(row("load"));
     expect(screen.queryByRole("alert")).toBeNull();
     expect((screen.getByLabelText(/^JSON\. Left empty/) as HTMLTextAreaElement).value).toBe("");
@@ -187,27 +187,27 @@ describe("the panel", () => {
     server.answers.resumeWorkflow = () => ({ type: "ack", paths: ["#.load"] }) as never;
     await open();
     await server.change("one", { header: { status: "failed", run: 1 } });
-    button("Resume").focus();
-    fireEvent.click(button("Resume"));
-    expect(button("Resume").getAttribute("aria-disabled")).toBe("true");
-    fireEvent.click(button("Resume"));
-    expect(document.activeElement).toBe(button("Resume"));
+    button("Resume…").focus();
+    fireEvent.click(button("Resume…"));
+    expect(button("Resume…").getAttribute("aria-disabled")).toBe("true");
+    fireEvent.click(button("Resume…"));
+    expect(document.activeElement).toBe(button("Resume…"));
     await settle();
     expect(server.of("resumeWorkflow")).toHaveLength(1);
-    expect(document.activeElement).toBe(screen.getByRole("group"));
-    await clicked("Never mind");
-    expect(document.activeElement).toBe(button("Resume"));
+    expect(document.activeElement).toBe(screen.getByRole("group", { name: "Resume?" }));
+    await clicked("Back");
+    expect(document.activeElement).toBe(button("Resume…"));
   });
 
   it("resumes after it has said what would run", async () => {
     await server.run("one", 1, { status: "failed" });
     server.answers.resumeWorkflow = ({ preview }) => ({ type: "ack", paths: preview ? ["#.split.wind", "#.report"] : undefined }) as never;
     await open({ selected: "#.split.wind" });
-    await clicked("Resume from here");
-    expect(screen.getByText("These 2 tasks would run:")).toBeTruthy();
-    await clicked("Do it");
+    await clicked("Resume from here…");
+    expect(screen.getByText("2 tasks will run:")).toBeTruthy();
+    await clicked("Resume");
     expect(server.of("resumeWorkflow").map(({ taskPath, preview }) => [taskPath, preview])).toEqual([["#.split.wind", true], ["#.split.wind", undefined]]);
-    expect(screen.queryByText("These 2 tasks would run:")).toBeNull();
+    expect(screen.queryByText("2 tasks will run:")).toBeNull();
   });
 
   it("edits the updaters that a task has recorded", async () => {
@@ -225,25 +225,8 @@ describe("the panel", () => {
     expect(server.of("setContextUpdaters")).toMatchObject([{ taskPath: "#.load", updaters: [{ seen: { $set: 1 } }] }]);
     expect(server.of("getTask")).toHaveLength(2);
     fireEvent.change(field, { target: { value: "[]" } });
-    await clicked("Revert");
+    await clicked("Discard");
     expect(JSON.parse(field.value)).toEqual([{ seen: { $push: [3] } }]);
-  });
-
-  it("runs the whole, pauses it, and cancels it once that is confirmed", async () => {
-    await open();
-    await clicked("Run all");
-    expect(server.of("executeAllTasks")).toHaveLength(1);
-    await server.change("one", { header: { status: "working", run: 1 } });
-    await clicked("Pause");
-    await server.change("one", { header: { paused: true } });
-    await clicked("Go on");
-    expect([server.of("pauseWorkflow"), server.of("unpauseWorkflow")].map((each) => each.length)).toEqual([1, 1]);
-    await clicked("Cancel the run");
-    await clicked("Never mind");
-    await clicked("Cancel the run");
-    expect(server.of("cancelWorkflow")).toEqual([]);
-    await clicked("Do it");
-    expect(server.of("cancelWorkflow")).toHaveLength(1);
   });
 
   it("fetches earlier lines of a long log", async () => {
@@ -253,7 +236,7 @@ describe("the panel", () => {
       ({ type: "taskLogs", id: workflowId, taskPath, from: 0, lines: ["a", "b"], total: 3 }) as never;
     await open({ selected: "#.load" });
     await server.say({ type: "taskLog", id: "one", seq: 99, taskPath: "#.load", from: 2, lines: ["c"] });
-    await clicked("Show 2 earlier lines");
+    await clicked("Load 2 earlier lines");
     expect(server.of("getTaskLogs")).toMatchObject([{ from: 0, limit: 2 }]);
     expect([...document.querySelectorAll(".jobs-flow-lines li")].map((each) => each.textContent)).toEqual(["a", "b", "c"]);
   });
