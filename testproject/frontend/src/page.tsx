@@ -1,4 +1,4 @@
-import { ContinuousProgression, Jobify, Progress, Progression, Workflow, type PathOf } from "@jobs-flow/react";
+import { ContinuousProgression, english, Jobify, Progress, Progression, Workflow, type PathOf } from "@jobs-flow/react";
 import { useEffect, useState } from "react";
 
 import { ReportForm } from "./form";
@@ -101,7 +101,7 @@ function Latest({ ids, open }: { ids: string[]; open: (id: string) => void }) {
                   <button type="button" className="link" onClick={() => open(id)}>
                     {workflow.name || id}
                   </button>
-                  <span className={`status status-${workflow.status}`}>{workflow.status ?? "…"}</span>
+                  <span className={`status status-${workflow.status}`}>{workflow.status ? english.instance[workflow.status] : "…"}</span>
                   <span className="soft share">{Math.round(progression * 100)} %</span>
                 </li>
               );
