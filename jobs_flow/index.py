@@ -14,7 +14,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from jobs_flow.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    DefinitionChanged,
+    DefinitionError,
+    InstanceNotFound,
+    JobsFlowError,
+    StorageUnavailable,
+    UnknownWorkflow,
+)
 from jobs_flow.storages.records import Instance, Json, NewInstance
+
+#: Refusals of ours that may be over later: a server is back, somebody has put a setting or a permission right, another
+#: worker or later code knows the workflow, the creation that stands before a start in the outbox was done.
+PASSING = (
+    StorageUnavailable,
+    BrokerUnavailable,
+    ConfigurationError,
+    UnknownWorkflow,
+    DefinitionError,
+    DefinitionChanged,
+    InstanceNotFound,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +149,8 @@ class InstanceIndex:
         most), so that one that fails again and again does not stand in the way of the others.
         """
         return []
+
+
+def is_final(error: Exception) -> bool:
+    """Whether trying again would not change it. What is not ours (a database that is away, a bug) may pass."""
+    return isinstance(error, JobsFlowError) and not isinstance(error, PASSING)

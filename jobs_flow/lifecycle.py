@@ -1,15 +1,15 @@
-"""The part of the facade that steers what there is: resume, cancel, pause, reset, update, destroy."""
+"""The part of the facade that steers what there is: resume, cancel, pause, reset, update."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from jobs_flow import aio
 from jobs_flow.arguments import check_definition, checked_context, checked_text
-from jobs_flow.backends.base import Backend, Dispatch
+from jobs_flow.backends.base import Dispatch
 from jobs_flow.backends.perform import cancelled
 from jobs_flow.backends.step import end_queued
 from jobs_flow.errors import (
@@ -21,25 +21,19 @@ from jobs_flow.errors import (
     TaskNotFound,
     kind_of,
 )
-from jobs_flow.hooks import Hook
-from jobs_flow.index import InstanceIndex
-from jobs_flow.queries import Queries, instance_view
+from jobs_flow.executing import Executing, RunHandle
+from jobs_flow.queries import instance_view
 from jobs_flow.recovery import Recovery
 from jobs_flow.starting import Start
-from jobs_flow.storages.records import Instance, Json, NewInstance, RunSelection
+from jobs_flow.storages.records import Instance, NewInstance
 from jobs_flow.workflows import json, paths, selection, updaters
 from jobs_flow.workflows.plan import Plan
 from jobs_flow.workflows.states import InstanceStatus, TaskStatus
-
-if TYPE_CHECKING:
-    from jobs_flow.jobs import RunHandle
 
 logger = logging.getLogger("jobs_flow.engine")
 
 #: Times an update is tried again because somebody else's came first.
 UPDATE_ATTEMPTS = 10
-#: Instances destroyed between two looks at a realm.
-REALM_BATCH = 100
 #: Bytes that the record of new updaters is taken to have already: what it has is not known.
 UPDATERS_SPENT = 192 * 1024
 #: What an updater may change.
@@ -48,16 +42,8 @@ UPDATABLE = ("workflow", "data", "base_context", "name")
 Updater = Callable[[dict[str, Any]], Mapping[str, Any] | None] | Mapping[str, Any]
 
 
-class Lifecycle(Queries):
+class Lifecycle(Executing):
     """See above. Mixed into ``Jobs``."""
-
-    backend: Backend
-    index: InstanceIndex
-    on_delete: Hook
-
-    if TYPE_CHECKING:
-
-        def _start(self, instance_id: str, start: Start, *, only: str | None = None) -> RunHandle: ...
 
     # -- going on ----------------------------------------------------------------------------
 
@@ -95,15 +81,6 @@ class Lifecycle(Queries):
             raise CannotStart(instance_id=instance_id, path=paths.ROOT, reason="a run is going on")
         chosen = frozenset(selected.paths)
         return [path for path in self.runtime.plan_of(header).nodes if path in chosen]
-
-    def _select(self, instance_id: str, start: Start) -> tuple[Instance, RunSelection]:
-        """The present header, and what would run."""
-        if start.kind == "all":
-            # Needs no record, of which there may be very many.
-            header = self.runtime.header(instance_id)
-            return header, selection.select_all(self.runtime.plan_of(header), start.argument)
-        snapshot = self.snapshot(instance_id)
-        return snapshot.instance, start.select(self.runtime.plan_of(snapshot.instance), snapshot)
 
     # -- stopping ----------------------------------------------------------------------------
 
@@ -283,98 +260,6 @@ class Lifecycle(Queries):
             bodies.drop(instance_id, new)
             raise InvalidArgument(argument="path", reason=f"{path} is not ok, so it has no updaters to replace")
 
-    # -- destroying --------------------------------------------------------------------------
-
-    def destroy_workflow(self, instance_id: str) -> bool:
-        """Remove an instance with its records and logs; False when there is none.
-
-        Whatever still runs for it writes nothing any more, whoever waits for it is told ``InstanceNotFound``, and
-        ``on_delete`` is called once. In a transaction of the index's database it waits for the commit. Raises
-        ``StorageUnavailable``; where there is an outbox it is then done later.
-        """
-        token = self.index.requested(instance_id, "destroy", {})
-        if not self.index.in_transaction():
-            return self.destroy_now(instance_id)
-        self.index.on_commit(lambda: self._destroy_after_commit(instance_id, token))
-        return self.storage.get_instance(instance_id) is not None
-
-    def _destroy_after_commit(self, instance_id: str, token: str, *, rested: int | None = None) -> None:
-        try:
-            self.destroy_now(instance_id, rested=rested)
-        except Exception as error:
-            kind = kind_of(error)
-            logger.error("%s was not destroyed after the commit: %s", instance_id, kind)
-        else:
-            self.index.done(token)
-
-    def destroy_now(self, instance_id: str, *, rested: int | None = None) -> bool:
-        """``destroy_workflow`` whatever transaction is open; with ``rested`` as ``Storage.delete_instance`` has it."""
-        header = self._remove_records(instance_id, rested)
-        if header is not None:
-            self.on_delete.fire(id=instance_id)
-        elif rested is not None and self.storage.get_instance(instance_id) is not None:
-            return False
-        # Also when the storage has it no longer: whoever removed it there may have died before this.
-        self.index.deleted(instance_id)
-        return header is not None
-
-    def _remove_records(self, instance_id: str, rested: int | None = None) -> Instance | None:
-        """Have the storage forget an instance, with its large values; the header that it had."""
-        bodies = self.runtime.bodies
-        if rested is None:
-            bodies.forget(instance_id)
-        # It may have been started again, and goes on with its large values then: they are removed after it.
-        external = [] if rested is None else bodies.external(instance_id)
-        header = self.storage.delete_instance(instance_id, rested=rested)
-        if header is not None and external:
-            bodies.delete_external(instance_id, external)
-        return header
-
-    def destroy_workflows_by_realm(self, realm: str) -> int:
-        """Remove every instance of a realm, in batches; how many there were.
-
-        Raises ``InvalidArgument`` without a realm: instances that have none are removed one by one.
-        """
-        if not realm or not isinstance(realm, str):
-            raise InvalidArgument(argument="realm", reason=f"it is the name of a realm, not {realm!r}")
-        destroyed, after = 0, None
-        while ids := self.storage.list_ids(realm=realm, after=after, limit=REALM_BATCH):
-            destroyed += self._destroy_together(ids)
-            # In a transaction they stay until its commit.
-            after = ids[-1] if self.index.in_transaction() else None
-        self._destroy_left_over(realm)
-        return destroyed
-
-    def _destroy_together(self, instance_ids: Sequence[str]) -> int:
-        """Remove a batch, and what the index has of it at once; how many there were."""
-        if self.index.in_transaction():
-            return sum(self.destroy_workflow(instance_id) for instance_id in instance_ids)
-        destroyed: list[str] = []
-        gone: list[str] = []
-        try:
-            for instance_id in instance_ids:
-                if self._remove_records(instance_id) is not None:
-                    destroyed.append(instance_id)
-                gone.append(instance_id)
-        finally:
-            # Also when the storage went away in the middle: nobody else would tell the index.
-            self.index.deleted_together(gone)
-            for instance_id in destroyed:
-                self.on_delete.fire(id=instance_id)
-        return len(destroyed)
-
-    def _destroy_left_over(self, realm: str) -> None:
-        """Have the index forget what somebody removed from the storage, and died before it was told."""
-        if self.index.in_transaction():
-            return
-        after: str | None = None
-        while ids := self.index.page(realm=realm, status=None, workflow=None, after=after, limit=REALM_BATCH):
-            # What the outbox knows of is about to be created, or is destroyed by another one.
-            found = zip(ids, self.storage.get_instances(ids), strict=True)
-            gone = [each for each, header in found if header is None and not self.index.is_asked_for(each)]
-            self.index.deleted_together(gone)
-            after = ids[-1]
-
     # -- looking after -----------------------------------------------------------------------
 
     def changed_definitions(self) -> list[tuple[str, str, str]]:
@@ -397,16 +282,6 @@ class Lifecycle(Queries):
         """Put right at once what recovery in the workers would find; how many things there were."""
         return Recovery(self.runtime, self.backend).sweep(everything=True)
 
-    def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Json]]:
-        """Earlier attempts at a task, oldest first (``storages.records.ATTEMPT_FIELDS``); of all runs.
-
-        Raises ``InstanceNotFound`` or ``TaskNotFound``.
-        """
-        attempts = self.storage.get_attempts(instance_id, path)
-        if not attempts:
-            self.get_task(instance_id, path, whole=False)
-        return attempts
-
     def _check_path(self, header: Instance, plan: Plan, path: str) -> None:
         paths.parse(path)
         if path != paths.ROOT and path not in plan:
@@ -420,6 +295,3 @@ class Lifecycle(Queries):
     areset = aio.twin(reset)
     aupdate_workflow = aio.twin(update_workflow)
     aset_context_updaters = aio.twin(set_context_updaters)
-    adestroy_workflow = aio.twin(destroy_workflow)
-    adestroy_workflows_by_realm = aio.twin(destroy_workflows_by_realm)
-    aget_attempts = aio.twin(get_attempts)

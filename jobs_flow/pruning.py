@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any
 
 from jobs_flow import aio
+from jobs_flow.destroying import Destroying
 from jobs_flow.errors import InvalidArgument, UnknownWorkflow
 from jobs_flow.index import Rested
-from jobs_flow.lifecycle import Lifecycle
 from jobs_flow.storages.records import Instance
 from jobs_flow.workflows.retention import age_milliseconds
 from jobs_flow.workflows.states import FINISHED
@@ -56,7 +56,7 @@ class Pruned:
         return lines
 
 
-class Pruning(Lifecycle):
+class Pruning(Destroying):
     """See above. Mixed into ``Jobs``."""
 
     def prune(

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 from jobs_flow import aio
 from jobs_flow.backends.runtime import Runtime
-from jobs_flow.errors import BodyLost, ExecutionFailed, InstanceNotFound, InvalidArgument, TaskNotFound, WaitTimeout
+from jobs_flow.errors import BodyLost, InstanceNotFound, InvalidArgument, TaskNotFound
 from jobs_flow.index import InstanceIndex
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.bodies import Reference
 from jobs_flow.storages.records import Instance, Json, Snapshot
 from jobs_flow.workflows import context
-from jobs_flow.workflows.freshness import stale
-from jobs_flow.workflows.states import InstanceStatus, TaskStatus
-
-#: Seconds between looks at an instance while nothing is heard of it.
-WAIT_STEP = 5.0
-#: Seconds between looks of a coroutine, which hears nothing: at first and at most.
-FIRST_PAUSE = 0.02
-LAST_PAUSE = 0.25
+from jobs_flow.workflows.freshness import builds_on, needs_no_look, outdated_by, stale
+from jobs_flow.workflows.states import TaskStatus
 
 T = TypeVar("T")
 
@@ -171,14 +163,6 @@ class Queries:
 
         return self._again_if_lost(instance_id, read)
 
-    def _in_full(self, instance_id: str, field: Any) -> Json:
-        try:
-            return self.runtime.bodies.value(instance_id, field)
-        except BodyLost:
-            # An instance that was destroyed meanwhile is no loss.
-            self.runtime.header(instance_id)
-            raise
-
     def _again_if_lost(self, instance_id: str, read: Callable[[], T]) -> T:
         """What ``read`` gives; once more when a large value went while it was read, since a new run has replaced it."""
         try:
@@ -197,85 +181,47 @@ class Queries:
         times = {path: record["executionTime"] for path, record in snapshot.tasks.items()}
         return stale(self.runtime.any_plan(snapshot.instance), times)
 
+    def get_stale_cause(self, instance_id: str, path: str) -> str | None:
+        """The nearest task that was executed after ``path``, which builds on it; None: ``path`` is not stale.
+
+        What ``get_stale_tasks`` says of one task, for less: of a task of the latest run its own record is read, of one
+        of an earlier run also the times of all that come before it. Raises ``InstanceNotFound``, ``TaskNotFound``.
+        """
+        header = self.runtime.header(instance_id)
+        own = self.storage.get_figures(instance_id, [path], ("run", "executionTime")).get(path)
+        if own is None:
+            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=path)
+        fresh = needs_no_look(run=own["run"], latest_run=header.run, revision=header.revision)
+        if fresh or own["executionTime"] is None:
+            return None
+        plan = self.runtime.any_plan(header)
+        if path not in plan:
+            raise TaskNotFound(instance_id=instance_id, workflow=header.workflow, path=path)
+        before = builds_on(plan, path)
+        times = self._execution_times(instance_id, before)
+        # Its own after theirs: if it was executed again meanwhile it is newer than they are, and not stale.
+        return outdated_by(self._execution_times(instance_id, [path]).get(path), before, times)
+
+    def _execution_times(self, instance_id: str, paths: Sequence[str]) -> dict[str, int | None]:
+        figures = self.storage.get_figures(instance_id, paths, ("executionTime",))
+        return {path: found["executionTime"] for path, found in figures.items()}
+
+    def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Json]]:
+        """Earlier attempts at a task, oldest first (``storages.records.ATTEMPT_FIELDS``); of all runs.
+
+        Raises ``InstanceNotFound`` or ``TaskNotFound``.
+        """
+        attempts = self.storage.get_attempts(instance_id, path)
+        if not attempts:
+            self.get_task(instance_id, path, whole=False)
+        return attempts
+
     def get_logs(self, instance_id: str, path: str) -> list[str]:
         """The log lines of a task, oldest first. Raises ``InstanceNotFound`` or ``TaskNotFound``."""
         lines = self.storage.get_logs(instance_id, [path])[path]
         if not lines:
             self.get_task(instance_id, path, whole=False)
         return lines
-
-    def get_result(self, instance_id: str) -> Json:
-        """What the last root task handed on; None before it did. Raises ``InstanceNotFound``."""
-        return self._again_if_lost(instance_id, lambda: self.runtime.last_result(self.runtime.header(instance_id)))
-
-    def wait(self, instance_id: str, timeout: float | None = None) -> Json:
-        """The last result, when the run has ended.
-
-        Raises ``ExecutionFailed`` with the failing path and its payload, or why the run did not start;
-        ``WaitTimeout`` after ``timeout`` seconds; ``InstanceNotFound`` when there is no such instance (any more).
-        """
-        return self._result_or_raise(self._wait(instance_id, timeout))
-
-    async def await_result(self, instance_id: str, timeout: float | None = None) -> Json:
-        """Asynchronous twin of ``wait``; holds no thread while it waits, however many wait."""
-        return await aio.in_thread(self._result_or_raise, await self._await_end(instance_id, timeout))
-
-    async def _await_end(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
-        """Asynchronous twin of ``_wait``."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        header: Instance = await aio.in_thread(self.runtime.header, instance_id)
-        pause = FIRST_PAUSE
-        while not self._has_ended(header, run):
-            _check_deadline(header, deadline, timeout)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_PAUSE)
-            header = await aio.in_thread(self.runtime.header, instance_id)
-        return header
-
-    def _result_or_raise(self, header: Instance) -> Json:
-        stopped = header.status in (InstanceStatus.FAILED, InstanceStatus.CANCELLED)
-        if stopped or (header.status == InstanceStatus.INACTIVE and header.error):
-            error = header.error or self._failure(header.id) or {"message": f"the run is {header.status}"}
-            if not stopped:
-                message = f"Instance {header.id} was not started: {error['message']}"
-                raise ExecutionFailed(message, instance_id=header.id, reason=error["message"], payload=error)
-            path = error.get("path", "#")
-            if header.status == InstanceStatus.CANCELLED:
-                message = f"Instance {header.id} was cancelled at {path}"
-                raise ExecutionFailed(message, instance_id=header.id, path=path, reason="cancelled", payload=error)
-            raise ExecutionFailed(instance_id=header.id, path=path, reason=reason_of(error), payload=error)
-        return self._again_if_lost(header.id, lambda: self.runtime.last_result(header))
-
-    def _failure(self, instance_id: str) -> dict[str, Any] | None:
-        """The failure that an earlier run left behind."""
-        for path, record in self.snapshot(instance_id).tasks.items():
-            if record["status"] in (TaskStatus.FAILED, TaskStatus.CANCELLED):
-                return {**(record["error"] or {"message": f"it is {record['status']}"}), "path": path}
-        return None
-
-    def _wait(self, instance_id: str, timeout: float | None, run: int | None = None) -> Instance:
-        """The header, when run ``run`` (any, if None) has ended."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        header = self.runtime.header(instance_id)
-        while not self._has_ended(header, run):
-            _check_deadline(header, deadline, timeout)
-            header = self._next_header(header, deadline)
-        return header
-
-    @staticmethod
-    def _has_ended(header: Instance, run: int | None) -> bool:
-        started = header.run > 0 and header.run >= (run or 0)
-        return (started and header.status != InstanceStatus.WORKING) or header.run > (run or header.run)
-
-    def _next_header(self, header: Instance, deadline: float | None) -> Instance:
-        """The header again, when an event says that it changed, or when nothing was heard for a while."""
-        seq = header.seq
-        while True:
-            left = WAIT_STEP if deadline is None else min(WAIT_STEP, max(0.0, deadline - time.monotonic()))
-            events = self.storage.wait_events(header.id, seq, left)
-            if not events or any(event.data.keys() & {"instance", "reset", "deleted"} for event in events):
-                return self.runtime.header(header.id)
-            seq = events[-1].seq
 
     aget_workflow = aio.twin(get_workflow)
     aget_all_workflows = aio.twin(get_all_workflows)
@@ -286,25 +232,6 @@ class Queries:
     aget_task = aio.twin(get_task)
     aget_value = aio.twin(get_value)
     aget_stale_tasks = aio.twin(get_stale_tasks)
+    aget_stale_cause = aio.twin(get_stale_cause)
+    aget_attempts = aio.twin(get_attempts)
     aget_logs = aio.twin(get_logs)
-    aget_result = aio.twin(get_result)
-
-
-def reason_of(error: dict[str, Any]) -> str:
-    """What a recorded error says; an exception of users' code with its type, as Python shows it."""
-    message = str(error.get("message", "it failed"))
-    kind = error.get("type", "")
-    named = error.get("code") != "EXECUTION_FAILED" or message.startswith(kind)
-    return message if named else f"{kind}: {message}"
-
-
-def _check_deadline(header: Instance, deadline: float | None, timeout: float | None) -> None:
-    if deadline is not None and time.monotonic() >= deadline:
-        raise WaitTimeout(
-            instance_id=header.id,
-            timeout=timeout or 0.0,
-            status=header.status,
-            queued=header.counts.get(TaskStatus.QUEUED, 0),
-            running=header.counts.get(TaskStatus.RUNNING, 0),
-            paused=header.paused,
-        )

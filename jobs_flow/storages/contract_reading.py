@@ -48,6 +48,14 @@ class Readable(ABC):
         """
 
     @abstractmethod
+    def get_figures(self, instance_id: str, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Those of TASK_FIGURES that are asked for, of each of the paths that has a record.
+
+        For who wants little of one record or of very many: no value is read for it. Each record is given as of one
+        moment, not all of them as of the same.
+        """
+
+    @abstractmethod
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
         """Earlier attempts at a task (``ATTEMPT_FIELDS``), oldest first; the present one is the record itself."""
 

@@ -165,6 +165,12 @@ class MemoryStorage(MemoryTimers, UndoingStorage):
             record = None if state is None else state.records.get(path)
             return None if record is None else record.details()
 
+    def get_figures(self, instance_id: str, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        with self._changed:
+            state = self._states.get(instance_id)
+            records = {} if state is None else state.records
+            return {path: records[path].figures(names) for path in paths if path in records}
+
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
         with self._changed:
             state = self._states.get(instance_id)

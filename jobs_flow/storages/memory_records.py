@@ -62,6 +62,22 @@ class Answer:
     queued: tuple[str, ...] = ()
 
 
+#: Of ``records.TASK_FIGURES``, the fields of a record.
+_FIGURES = {
+    "status": "status",
+    "run": "run",
+    "attempt": "attempt",
+    "queuedAt": "queued_at",
+    "executionTime": "execution_time",
+    "finishedAt": "finished_at",
+    "duration": "duration",
+    "logCount": "log_count",
+    "retries": "retries",
+    "losses": "losses",
+    "retryAt": "retry_at",
+}
+
+
 @dataclass(slots=True)
 class Record:
     """One task. Payloads stay JSON text, so nobody shares an object with the storage."""
@@ -102,6 +118,11 @@ class Record:
     #: Lines ever written in this run; ``logs`` holds the latest of them.
     log_count: int = 0
     logs: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
+
+    def figures(self, names: Iterable[str]) -> Data:
+        """Some of ``records.TASK_FIGURES``."""
+        known = {name: getattr(self, _FIGURES[name]) for name in names}
+        return {name: value.value if isinstance(value, TaskStatus) else value for name, value in known.items()}
 
     def view(self) -> Data:
         """The fields of ``records.TASK_VIEW``; a body over the limit is left out."""

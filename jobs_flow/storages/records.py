@@ -25,6 +25,7 @@ __all__ = [
     "NOTICE_DELAY",
     "REFUSALS",
     "TASK_DETAILS",
+    "TASK_FIGURES",
     "TASK_VIEW",
     "TOMBSTONE_KEPT",
     "VIEW_BODY_LIMIT",
@@ -111,7 +112,7 @@ class Instance:
     status: str
     #: Number of the latest run; 0 before the first.
     run: int
-    #: Goes up when workflow, data or base context change; plans are cached under it.
+    #: 1 at first; goes up when workflow, data or base context change; plans are cached under it.
     revision: int
     created_at: int
     updated_at: int
@@ -388,6 +389,12 @@ TASK_VIEW = (
     "retryAt",
     #: ``queued``, ``running``, ``ok``, ``failed``; None: not to be undone.
     "undo",
+)
+
+#: Fields of a task view that are a number or a word, whatever the task worked on; what ``Storage.get_figures`` gives.
+TASK_FIGURES = (
+    *("status", "run", "attempt", "queuedAt", "executionTime", "finishedAt", "duration"),
+    *("logCount", "retries", "losses", "retryAt"),
 )
 
 #: Fields of a full record beyond the view; what ``Storage.get_task`` adds.

@@ -44,6 +44,9 @@ from jobs_flow.storages.redis_runs import RedisRuns
 from jobs_flow.storages.redis_timers import RedisTimers
 from jobs_flow.storages.texts import check_names
 
+#: Records that a script looks at where nobody needs them as of one moment: a few milliseconds in which others wait.
+PATHS_A_SCRIPT = 1_000
+
 
 class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
     """Records in a Redis or Valkey server, or in several that belong together.
@@ -181,6 +184,15 @@ class RedisStorage(RedisRuns, RedisTimers, RedisBodies, Storage):
         with self._reporting():
             fields = cast("dict[bytes, bytes]", self._client.hgetall(self._key("workflowTask", instance_id, path)))
         return codec.task(fields) if fields else None
+
+    def get_figures(self, instance_id: str, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Those of TASK_FIGURES that are asked for, of each of the paths that has a record."""
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(paths), PATHS_A_SCRIPT):
+            part = paths[start : start + PATHS_A_SCRIPT]
+            reply = self._run("figures", instance_id, codec.counted(names), codec.keys(part))
+            found |= codec.figures(part, names, reply)
+        return found
 
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
         """Earlier attempts at a task, oldest first."""

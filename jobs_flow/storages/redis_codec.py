@@ -27,6 +27,8 @@ from jobs_flow.workflows.states import TaskStatus
 
 #: Fields of a record that are part of the contract; the others are the scripts' own.
 FIELDS = frozenset((*TASK_VIEW, *TASK_DETAILS))
+#: Fields of a record that are 0 where it does not have them.
+COUNTERS = frozenset(("run", "attempt", "logCount", "retries", "losses"))
 #: Fields of ``workflowState_<id>`` that belong to a header, in the order the scripts give them.
 STATE_FIELDS = [*(f"count:{status}" for status in TaskStatus), "seq"]
 
@@ -65,6 +67,11 @@ def counted_keys(names: Iterable[str]) -> list[str | bytes]:
     """``counted`` for names to look for."""
     members = [key(name) for name in names]
     return [str(len(members)), *members]
+
+
+def keys(names: Iterable[str]) -> bytes:
+    """A JSON list of names to look for."""
+    return key(json.dumps(list(names), ensure_ascii=False))
 
 
 def optional(number: int | None) -> str:
@@ -246,10 +253,20 @@ def task(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     """A full record from its hash, every field present."""
     known = {name: decode(text) for name, text in _pairs(fields).items() if name in FIELDS}
     record = {name: known.get(name) for name in (*TASK_VIEW, *TASK_DETAILS)}
-    for name in ("run", "attempt", "logCount", "retries", "losses"):
+    for name in COUNTERS:
         record[name] = record[name] or 0
     record["updaters"] = record["updaters"] or []
     return record
+
+
+def figures(paths: Sequence[str], names: Sequence[str], reply: bytes) -> dict[str, dict[str, Any]]:
+    """The answer of ``figures.lua``: every field of those of the paths that have a record."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, texts in zip(paths, json.loads(reply), strict=True):
+        if texts is not None:
+            known = zip(names, texts[1:], strict=True)
+            found[path] = {name: 0 if value is None and name in COUNTERS else value for name, value in known}
+    return found
 
 
 def events(entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Event]:

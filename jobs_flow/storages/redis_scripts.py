@@ -49,7 +49,7 @@ SCRIPTS = (
     *("cancel", "pause", "reset", "updaters", "write", "event", "begin_undo", "claim_undo", "end_undo"),
     *("add_body", "write_chunk", "remove_bodies"),
     *("elect", "resign", "due", "next_due", "settle", "postpone", "lanes", "overdue", "inputs", "snapshot"),
-    *("headers", "time"),
+    *("figures", "headers", "time"),
 )
 #: What scripts have in common, in an order in which each uses only what is before it.
 PARTS = ("common", "part_timers", "part_lanes", "part_attempts", "part_reset", "part_requeue", "part_inputs")

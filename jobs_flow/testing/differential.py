@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jobs_flow.errors import JobsFlowError
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.memory import MemoryStorage
-from jobs_flow.storages.records import NOTICE_DELAY, Event, Snapshot
+from jobs_flow.storages.records import NOTICE_DELAY, TASK_FIGURES, Event, Snapshot
 from jobs_flow.testing.differential_ops import INDEXED, JSON, TEXT, Call, Op, calls, fitting, histories, lanes, of
 from jobs_flow.testing.lag import something, soon
 from jobs_flow.testing.scenario import Scenario, merge, plain
@@ -144,7 +144,8 @@ def gist(said: Any) -> Any:
 def records(storage: Storage, instance_id: str, paths: Sequence[str]) -> Any:
     """What only an operator sees: whole records and logs."""
     found = [(storage.get_task(instance_id, path), storage.get_attempts(instance_id, path)) for path in paths]
-    return plain(found), storage.get_logs(instance_id, paths)
+    figures = storage.get_figures(instance_id, paths, TASK_FIGURES)
+    return plain(found), plain(figures), storage.get_logs(instance_id, paths)
 
 
 def follow(watched: Snapshot, events: Sequence[Event], now: Snapshot) -> None:

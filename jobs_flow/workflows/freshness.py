@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from jobs_flow.workflows.plan import Plan
+
+#: The revision of an instance that was never updated.
+FIRST_REVISION = 1
 
 
 def stale(plan: Plan, times: Mapping[str, int | None]) -> dict[str, str]:
@@ -41,3 +44,24 @@ def stale(plan: Plan, times: Mapping[str, int | None]) -> dict[str, str]:
             starts.append(-own)
             latest.append(path)
     return outdated
+
+
+def builds_on(plan: Plan, path: str) -> tuple[str, ...]:
+    """The tasks whose executions decide whether ``path`` is stale, the nearest first."""
+    return tuple(reversed(tuple(plan.earlier(path))))
+
+
+def outdated_by(own: int | None, nearest_first: Iterable[str], times: Mapping[str, int | None]) -> str | None:
+    """What ``stale`` says of a task that was executed at ``own``, from the times of what it ``builds_on`` alone."""
+    if own is None:
+        return None
+    return next((other for other in nearest_first if (times.get(other) or 0) > own), None)
+
+
+def needs_no_look(*, run: int, latest_run: int, revision: int) -> bool:
+    """Whether an executed task of run ``run`` is fresh whatever the times of others say; False: they decide.
+
+    It is when its run is the latest and no update has ever changed the order of the tasks (``revision`` is the first):
+    in a run a task starts when all that are before it have ended, and nothing was executed after that run.
+    """
+    return run == latest_run and revision == FIRST_REVISION

@@ -68,9 +68,14 @@ def read_logs(instance_id: str, path: str, start: int | None, limit: int) -> Log
     Of lines that are no longer kept, the first that are. Raises ``InstanceNotFound``, ``TaskNotFound``.
     """
     total = _count(instance_id, path)
+    lines: list[str] = []
     for _ in range(LOG_ATTEMPTS):
-        wanted = limit if start is None else max(0, total - start)
-        lines = jobs.storage.get_logs(instance_id, [path], last=wanted)[path] if wanted else []
+        wanted = min(limit, total) if start is None else max(0, total - start)
+        if not wanted:
+            # Without lines there is nothing that could belong to another total.
+            lines = []
+            break
+        lines = jobs.storage.get_logs(instance_id, [path], last=wanted)[path]
         known, total = total, _count(instance_id, path)
         if total == known:
             break
@@ -94,10 +99,10 @@ def _fitting(lines: Iterable[str]) -> int:
 
 def _count(instance_id: str, path: str) -> int:
     """Lines that a log ever had, in this run."""
-    record = jobs.storage.get_task(instance_id, path)
-    if record is None:
-        raise TaskNotFound(instance_id=instance_id, workflow=jobs.runtime.header(instance_id).workflow, path=str(path))
-    return int(record["logCount"] or 0)
+    found = jobs.storage.get_figures(instance_id, [path], ("logCount",)).get(path)
+    if found is None:
+        raise TaskNotFound(instance_id=instance_id, workflow=jobs.runtime.header(instance_id).workflow, path=path)
+    return int(found["logCount"])
 
 
 def _stale(instance_id: str, path: str, record: Mapping[str, Any]) -> str | None:

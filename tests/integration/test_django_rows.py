@@ -426,7 +426,7 @@ class TestRealms:
     def test_are_removed_in_batches(
         self, database: Database, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
     ) -> None:
-        monkeypatch.setattr("jobs_flow.lifecycle.REALM_BATCH", 4)
+        monkeypatch.setattr("jobs_flow.destroying.REALM_BATCH", 4)
         for number in range(10):
             jobs.create_workflow_instance("flow_tree", realm="mine" if number else "other")
         deleted: list[str] = []
@@ -445,7 +445,7 @@ class TestRealms:
     def test_in_a_transaction_all_wait_for_its_commit(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("jobs_flow.lifecycle.REALM_BATCH", 2)
+        monkeypatch.setattr("jobs_flow.destroying.REALM_BATCH", 2)
         for _ in range(5):
             jobs.create_workflow_instance("flow_tree", realm="mine")
         with pytest.raises(Unwell), transaction.atomic(using=database.alias):

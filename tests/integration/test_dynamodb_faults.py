@@ -357,6 +357,7 @@ CALLS: dict[str, Callable[[DynamoStorage, Scenario], Any]] = {
     "overdue": lambda s, i: s.overdue("", grace=0, drained=True),
     "snapshot": lambda s, i: s.snapshot(i.id),
     "get_task": lambda s, i: s.get_task(i.id, "#.a"),
+    "get_figures": lambda s, i: s.get_figures(i.id, ["#.a"], ["status"]),
     "get_attempts": lambda s, i: s.get_attempts(i.id, "#.a"),
     "get_logs": lambda s, i: s.get_logs(i.id, ["#.a"]),
     "events": lambda s, i: s.events(i.id, 0),

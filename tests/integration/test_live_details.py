@@ -132,6 +132,20 @@ class TestTasks:
         jobs.execute_one_task(done, "#.small")
         answer = await (await sign_in(owner)).answer_to(get_task(done, "#.last"))
         assert answer["task"]["stale"] == "#.small"
+        answer = await (await sign_in(owner)).answer_to(get_task(done, "#.small"))
+        assert answer["task"]["stale"] is None
+
+    async def test_are_read_without_all_the_others(
+        self, owner: User, sign_in: SignIn, done: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs.execute_one_task(done, "#.long")
+
+        def too_much(*args: Any) -> None:
+            raise StorageUnavailable(storage="redis", reason="it would have to read the whole instance")
+
+        monkeypatch.setattr(type(jobs.storage), "snapshot", too_much)
+        answer = await (await sign_in(owner)).answer_to(get_task(done, "#.huge"))
+        assert answer["task"]["stale"] == "#.long"
 
     async def test_that_are_not_there(self, owner: User, viewer: User, sign_in: SignIn, done: str) -> None:
         socket = await sign_in(owner)
@@ -213,6 +227,35 @@ class TestLogs:
         part = read_logs(logged.id, "#.a", None, 3)
         assert (part.start, part.lines, part.total) == (499, ["line 499", "late 1", "late 2"], 502)
 
+    async def test_that_grow_from_a_line_or_two_are_read_again(
+        self, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        driven.start().claim("#.a").log("#.a", "first")
+        read = type(jobs.storage).get_logs
+
+        def growing(*args: Any, **kwargs: Any) -> Any:
+            monkeypatch.setattr(type(jobs.storage), "get_logs", read)
+            lines = read(*args, **kwargs)
+            driven.log("#.a", "second", "third")
+            return lines
+
+        monkeypatch.setattr(type(jobs.storage), "get_logs", growing)
+        part = read_logs(driven.id, "#.a", None, 100)
+        assert (part.start, part.lines, part.total) == (0, ["first", "second", "third"], 3)
+
+    async def test_that_are_read_to_their_end_cost_a_number(
+        self, logged: DrivenInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def needless(*args: Any, **kwargs: Any) -> None:
+            raise AssertionError("nothing is to be read of the log, or of what the task worked on")
+
+        for name in ("get_logs", "get_task", "snapshot"):
+            monkeypatch.setattr(type(jobs.storage), name, needless)
+        part = read_logs(logged.id, "#.a", 500, 100)
+        assert (part.start, part.lines, part.total) == (500, [], 500)
+        part = read_logs(logged.id, "#.b", None, 100)
+        assert (part.start, part.lines, part.total) == (0, [], 0)
+
     async def test_that_are_no_longer_kept_begin_later(self, driven: DrivenInstance) -> None:
         driven.start().claim("#.a")
         for _ in range(11):
@@ -241,6 +284,6 @@ class TestTrouble:
         def away(*args: Any) -> None:
             raise StorageUnavailable(storage="redis", reason="refused")
 
-        monkeypatch.setattr(DjangoJobs, "get_stale_tasks", away)
+        monkeypatch.setattr(DjangoJobs, "get_stale_cause", away)
         answer = await (await sign_in(owner)).answer_to(get_task(done, "#.last"))
         assert (answer["task"]["status"], answer["task"]["stale"]) == ("ok", None)

@@ -397,6 +397,7 @@ class TestHalfASurrogatePair:
         assert storage.get_tree(HALF) is None
         assert storage.get_task(HALF, "#.a") is None
         assert storage.get_inputs(HALF, ["#.a"]) == {}
+        assert storage.get_figures(HALF, ["#.a"], ["status"]) == {}
         assert storage.get_logs(HALF, ["#.a"]) == {"#.a": []}
         assert storage.snapshot(HALF) is None
         assert storage.events(HALF, 0) == []
@@ -411,6 +412,7 @@ class TestHalfASurrogatePair:
         path = f"#.{HALF}"
         assert storage.get_task(scenario.id, path) is None
         assert list(storage.get_inputs(scenario.id, [path, "#.a"])) == ["#.a"]
+        assert list(storage.get_figures(scenario.id, [path, "#.a"], ["status"])) == ["#.a"]
         assert storage.get_logs(scenario.id, [path]) == {path: []}
         assert list(scenario.claim("#.a", inputs=[path, "#.a"]).inputs) == ["#.a"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobs_flow.workflows import selection
 from jobs_flow.workflows.definition import Task, Workflow
-from jobs_flow.workflows.freshness import stale
+from jobs_flow.workflows.freshness import builds_on, outdated_by, stale
 from jobs_flow.workflows.plan import Plan
 from tests.support.plans import plans
 
@@ -56,6 +56,24 @@ class TestStale:
                 newer = [other for other in plan.earlier(path) if (times[other] or 0) > own]
                 expected |= {path: newer[-1]} if newer else {}
         assert stale(plan, times) == expected
+
+
+class TestOneTask:
+    def test_builds_on_what_is_around_it_and_before_its_block_the_nearest_first(self) -> None:
+        assert builds_on(BLOCK, "#.p") == ()
+        assert builds_on(BLOCK, "#.p.y") == ("#.p",)
+        assert builds_on(BLOCK, "#.after") == ("#.p.y", "#.p.x", "#.p")
+
+    @patient
+    @given(st.data())
+    def test_is_stale_by_the_times_of_those_alone_as_among_all(self, data: st.DataObject) -> None:
+        plan = data.draw(plans())
+        times = {path: data.draw(st.none() | st.integers(1, 9)) for path in plan.nodes}
+        expected = stale(plan, times)
+        for path in plan.nodes:
+            before = builds_on(plan, path)
+            known = {other: times[other] for other in before}
+            assert outdated_by(times[path], before, known) == expected.get(path)
 
 
 class TestGate:

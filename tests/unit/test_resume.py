@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from jobs_flow import Jobs, Registry, Retry, Task
-from jobs_flow.errors import CannotStart, InvalidArgument, TaskNotFound
+from jobs_flow.errors import CannotStart, InstanceNotFound, InvalidArgument, TaskNotFound
 from jobs_flow.invariants import invariants
 from jobs_flow.storages.memory import MemoryStorage
+from jobs_flow.workflows.plan import Plan
+from tests.support.plans import plans
 
 
 class Counting:
@@ -155,6 +160,79 @@ class TestFreshness:
         flow.jobs.execute_one_task(id, "#.t3")
         flow.jobs.execute_one_task(id, "#.t4")
         assert flow.calls == paths(2, 3, 4)
+
+
+class Changing:
+    """Any tree of tasks, of which those of ``broken`` fail and those of ``skipped`` are skipped; it may be turned."""
+
+    def __init__(self, plan: Plan) -> None:
+        clock = count(1_000_000)
+        storage = MemoryStorage(clock=lambda: next(clock))
+        self.jobs = Jobs(storage=storage, backend="sync", registry=Registry())
+        self.plan = plan
+        self.broken: frozenset[str] = frozenset()
+        self.skipped: frozenset[str] = frozenset()
+        self.jobs.register_workflow("w", self.tasks)
+        self.id = self.jobs.create_workflow_instance("w", False, execute=True)
+
+    def tasks(self, turned: bool) -> list[Task]:
+        roots = [self.task(root) for root in self.plan.roots]
+        return roots[::-1] if turned else roots
+
+    def task(self, path: str) -> Task:
+        node = self.plan.nodes[path]
+        subtasks = [self.task(child) for child in node.children]
+        condition, policy = (lambda res, job: job.path not in self.skipped), node.task.on_failure
+        return Task(node.task.name, self.work, subtasks=subtasks, condition=condition, on_failure=policy)
+
+    def work(self, res: Any, job: Any) -> None:
+        if job.path in self.broken:
+            raise ValueError(f"{job.path} is broken")
+
+    def do(self, kind: str, path: str) -> None:
+        """Ask for something, which may be refused."""
+        with suppress(CannotStart):
+            match kind:
+                case "all":
+                    self.jobs.execute_all_tasks(self.id)
+                case "from":
+                    self.jobs.execute_all_tasks(self.id, from_path=path)
+                case "one":
+                    self.jobs.execute_one_task(self.id, path)
+                case "reset":
+                    self.jobs.reset(self.id, path)
+                case "turn":
+                    self.jobs.update_workflow(self.id, {"$toggle": "data"})
+                case mode:
+                    self.jobs.resume(self.id, mode)
+
+
+#: What may be done to an instance; mostly runs of a part of it, after which something is stale.
+KINDS = ["one"] * 4 + ["from"] * 2 + ["failed"] * 2 + ["failed_and_downstream", "all", "reset", "turn"]
+
+
+class TestWhetherOneIsStale:
+    @settings(deadline=None)
+    @given(st.data())
+    def test_is_told_as_among_all_whatever_was_done(self, data: st.DataObject) -> None:
+        flow = Changing(data.draw(plans().filter(lambda plan: plan.nodes)))
+        some = st.frozensets(st.sampled_from(list(flow.plan.nodes)), max_size=3)
+        for _ in range(data.draw(st.integers(1, 8))):
+            flow.broken, flow.skipped = data.draw(some), data.draw(some)
+            flow.do(data.draw(st.sampled_from(KINDS)), data.draw(st.sampled_from(list(flow.plan.nodes))))
+            told = {path: flow.jobs.get_stale_cause(flow.id, path) for path in flow.plan.nodes}
+            expected = flow.jobs.get_stale_tasks(flow.id)
+            event("some are stale" if expected else "none is")
+            assert told == {path: expected.get(path) for path in flow.plan.nodes}
+
+    def test_is_not_told_of_what_is_not_there(self) -> None:
+        flow = Counting(1)
+        id = flow.start()
+        for path in ("#.nowhere", "#"):
+            with pytest.raises(TaskNotFound):
+                flow.jobs.get_stale_cause(id, path)
+        with pytest.raises(InstanceNotFound):
+            flow.jobs.get_stale_cause("nobody", "#.t1")
 
 
 class TestRetry:

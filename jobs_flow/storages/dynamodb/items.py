@@ -82,8 +82,10 @@ class Items:
                 keys_left = left["Keys"]
         return found
 
-    def get_together(self, keys: Iterable[ItemKey]) -> dict[ItemKey, Attributes]:
+    def get_together(self, keys: Iterable[ItemKey], only: Sequence[str] = ()) -> dict[ItemKey, Attributes]:
         """Those of the items that there are, as they were at one moment, as far as they fit into one answer.
+
+        With ``only``, no other attributes of them.
 
         Other reads may find one item as a transaction left it and another as it was before: the service lets them
         pass while it is writing one. What a transition is decided by is read so.
@@ -91,13 +93,13 @@ class Items:
         wanted = list(dict.fromkeys(keys))
         found: dict[ItemKey, Attributes] = {}
         for start in range(0, len(wanted), KEYS_A_READ):
-            found |= self._get_some(wanted[start : start + KEYS_A_READ])
+            found |= self._get_some(wanted[start : start + KEYS_A_READ], projection(only))
         return found
 
-    def _get_some(self, wanted: Sequence[ItemKey]) -> dict[ItemKey, Attributes]:
+    def _get_some(self, wanted: Sequence[ItemKey], part: Mapping[str, Any]) -> dict[ItemKey, Attributes]:
         from botocore.exceptions import ClientError
 
-        request = [{"Get": {"TableName": self._table, "Key": key_of(at)}} for at in wanted]
+        request = [{"Get": {"TableName": self._table, "Key": key_of(at), **part}} for at in wanted]
         for _ in self.patiently():
             try:
                 answers = self.connection.call("transact_get_items", TransactItems=request)["Responses"]
@@ -109,7 +111,7 @@ class Items:
                     raise refused from error
                 # More than the 4 MB of an answer.
                 half = len(wanted) // 2
-                return self._get_some(wanted[:half]) | self._get_some(wanted[half:])
+                return self._get_some(wanted[:half], part) | self._get_some(wanted[half:], part)
             return {at: decode(each["Item"]) for at, each in zip(wanted, answers, strict=True) if each.get("Item")}
         raise AssertionError("patience ends with an error")
 

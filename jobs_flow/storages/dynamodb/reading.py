@@ -86,6 +86,14 @@ class DynamoReading(DynamoRecovery):
         record = None if state is None else state.records.get(path)
         return None if record is None else record.details()
 
+    def get_figures(self, instance_id: str, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Those of TASK_FIGURES that are asked for, of each of the paths that has a record."""
+        for _ in self._patiently():
+            with contextlib.suppress(Replaced):
+                state = self._load(instance_id)
+                return {} if state is None else state.stored.read_figures(paths, names)
+        raise AssertionError("patience ends with an error")
+
     def get_attempts(self, instance_id: str, path: str) -> list[dict[str, Any]]:
         """Earlier attempts at a task, oldest first."""
         state = self._read(instance_id, [path])

@@ -20,10 +20,14 @@ from jobs_flow.storages.dynamodb.loader import Loader
 from jobs_flow.storages.dynamodb.names import HEADER, Names
 from jobs_flow.storages.dynamodb.overflow import Overflow
 from jobs_flow.storages.dynamodb.stored import PutBack, StoredAttempts, StoredLogs, StoredRecord, Tally
-from jobs_flow.storages.memory_records import RECORD_TIMERS, Record, State
+from jobs_flow.storages.memory_records import RECORD_TIMERS, Data, Record, State
 from jobs_flow.storages.records import Instance, JsonText
 from jobs_flow.storages.transitions_attempts import put_back
 from jobs_flow.workflows.states import TaskStatus
+
+#: For more than one in so many records all are read: a page of a query holds more than ten times what a request by keys
+#: gives.
+RECORDS_A_KEY = 10
 
 
 class StoredRecords(MutableMapping[str, Record]):
@@ -111,6 +115,31 @@ class StoredRecords(MutableMapping[str, Record]):
                     attributes["body"] = Reference(body.length, "", body.name).text
             state.reads += 1
         self.take({path: found[path] for path in missing if path in found}, missing)
+
+    def read_figures(self, paths: Sequence[str], names: Sequence[str]) -> dict[str, Data]:
+        """Some of ``records.TASK_FIGURES`` of those of the paths that there are; nothing else is read or kept."""
+        state, wanted = self._state, list(dict.fromkeys(paths))
+        found = {} if state.untouched else self._parts(wanted, tuple({"status", "run", "ver", "path", *names}))
+        # The paths of all are a long text, needed for those only that were never written.
+        there = (path for path in wanted if path in found or path in state.path_set())
+        return {path: self._as_it_stands(path, found.get(path, {})).figures(names) for path in there}
+
+    def _parts(self, paths: Sequence[str], only: Sequence[str]) -> dict[str, Attributes]:
+        """Some attributes of records; those of others too where that takes fewer requests."""
+        state = self._state
+        if len(paths) > KEYS_A_READ and len(paths) > len(state.paths()) // RECORDS_A_KEY:
+            found = state.items.query(state.names.of("workflowTask_", state.id), only=only)
+            return {codec.path_of(sort, attributes): attributes for sort, attributes in found}
+        keys = {state.names.task(state.id, path): path for path in paths}
+        return {keys[at]: attributes for at, attributes in state.items.get_together(keys, only).items()}
+
+    def _as_it_stands(self, path: str, attributes: Attributes) -> Record:
+        """A record, or as much of it as was read, put back if it was since it was written."""
+        record, version = codec.read_record(attributes), cast(int, attributes.get("ver", 0))
+        for each in self._state.put_backs:
+            if each.version > version and each.covers(path):
+                record = Record(run=record.run if each.run is None else each.run)
+        return record
 
     def take(self, found: dict[str, Attributes], wanted: Iterable[str]) -> None:
         """Make records of what was read."""

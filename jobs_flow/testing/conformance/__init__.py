@@ -41,7 +41,7 @@ from jobs_flow.testing.conformance.stages import TestStages, TestWideStages
 from jobs_flow.testing.conformance.subscription import TestSubscription
 from jobs_flow.testing.conformance.timers import TestDue, TestElect, TestEphemeral, TestNotices, TestWaiting
 from jobs_flow.testing.conformance.undo import TestUndoBegin, TestUndoClaim, TestUndoEnd
-from jobs_flow.testing.conformance.values import TestFidelity, TestInputs, TestViews
+from jobs_flow.testing.conformance.values import TestFidelity, TestFigures, TestInputs, TestViews
 
 __all__ = [
     "TestAttempts",
@@ -65,6 +65,7 @@ __all__ = [
     "TestEventWait",
     "TestFailureInABlock",
     "TestFidelity",
+    "TestFigures",
     "TestGrip",
     "TestHeaders",
     "TestInputs",

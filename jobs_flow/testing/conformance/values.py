@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from jobs_flow.storages.base import Storage
-from jobs_flow.storages.records import TASK_DETAILS, TASK_VIEW, VIEW_BODY_LIMIT, Input, Outcome
+from jobs_flow.storages.records import (
+    TASK_DETAILS,
+    TASK_FIGURES,
+    TASK_VIEW,
+    VIEW_BODY_LIMIT,
+    Input,
+    Outcome,
+    RunSelection,
+)
 from jobs_flow.testing.lag import soon
-from jobs_flow.testing.scenario import Scenario, failed, ok, skipped, task
+from jobs_flow.testing.scenario import LEASE, Scenario, failed, ok, skipped, task
 
 #: JSON texts that a careless storage changes: falsy, empty, beyond doubles, escaped, unicode.
 TEXTS = [
@@ -183,6 +191,54 @@ class TestViews:
         names = [f"n{number}" for number in reversed(range(30))]
         scenario = Scenario(storage, *(task(name, task("z"), task("a")) for name in names))
         assert list(scenario.snapshot.tasks) == list(scenario.plan.nodes)
+
+
+class TestFigures:
+    def expect(self, scenario: Scenario) -> None:
+        """Those of every record are what its view says."""
+        views = scenario.snapshot.tasks
+        expected = {path: {name: view[name] for name in TASK_FIGURES} for path, view in views.items()}
+        assert scenario.storage.get_figures(scenario.id, list(views), TASK_FIGURES) == expected
+
+    def test_are_those_of_the_views(self, storage: Storage) -> None:
+        scenario = Scenario(storage, task("a"), task("b", task("c"), task("d")), task("e"))
+        self.expect(scenario)
+        scenario.start()
+        self.expect(scenario)
+        scenario.do("#.a", ok("#.a", "x" * 2 * VIEW_BODY_LIMIT, logs=["one", "two"]))
+        scenario.claim("#.b")
+        scenario.retry("#.b", delay=LEASE)
+        self.expect(scenario)
+        storage.release(scenario.id, "#.b", scenario.run)
+        scenario.do("#.b", skipped("#.a"))
+        scenario.claim("#.e")
+        assert scenario.lose("#.e") == "requeued"
+        scenario.do("#.e", failed())
+        self.expect(scenario)
+        # What a run puts back, and what it leaves as it is.
+        scenario.start(RunSelection(["#.b", "#.b.c", "#.b.d", "#.e"], ["#.b"], {"#.b": 2}))
+        self.expect(scenario)
+        scenario.do("#.b")
+        self.expect(scenario)
+
+    def test_only_those_that_are_asked_for(self, storage: Storage) -> None:
+        scenario = Scenario(storage, task("a"), task("b"))
+        scenario.start()
+        scenario.do("#.a", ok("#.a", logs=["line"]))
+        found = storage.get_figures(scenario.id, ["#.nobody", "#.b", "\ud800", "#.a"], ["logCount", "status"])
+        assert found == {"#.a": {"logCount": 1, "status": "ok"}, "#.b": {"logCount": 0, "status": "queued"}}
+        assert storage.get_figures(scenario.id, [], TASK_FIGURES) == {}
+        assert storage.get_figures("nobody", ["#.a"], TASK_FIGURES) == {}
+
+    def test_of_very_many(self, storage: Storage) -> None:
+        names = [f"t{number}" for number in range(1_200)]
+        scenario = Scenario(storage, task("a"), task("wide", *map(task, names)))
+        scenario.start(RunSelection(["#.a"], ["#.a"], {}))
+        scenario.do("#.a")
+        self.expect(scenario)
+        some = list(scenario.plan.nodes)[:110]
+        found = storage.get_figures(scenario.id, some, ["status"])
+        assert found == {path: {"status": "ok" if path == "#.a" else "inactive"} for path in some}
 
 
 class TestInputs:
