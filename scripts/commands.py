@@ -77,7 +77,8 @@ def test(arguments: list[str]) -> None:
     dynoxide.ensure(environment.VENV)
     _check(python)
     say("pytest")
-    _become(python, "-m", "pytest", *arguments)
+    # All of them in two processes: see tests/support/turns.py. Of a few one sees more in one.
+    _become(python, "-m", "pytest", *(arguments or ("-n", "2", "--dist", "loadscope")))
 
 
 def screenshots(arguments: list[str]) -> None:

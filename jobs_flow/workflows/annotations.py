@@ -117,7 +117,7 @@ class Interfaces:
         keys = self.of(key)
         if keys == "string":
             return f"{{ [key: string]: {self.of(value)} }}"
-        if keys.startswith('"'):
+        if all(map(_is_text, _parts(keys))):
             return f"{{ [key in {keys}]?: {self.of(value)} }}"
         # A key that is no text is refused by the records.
         return UNKNOWN
@@ -199,7 +199,7 @@ def union(parts: Iterable[str]) -> str:
     if "boolean" in found:
         found = [each for each in found if each not in ("true", "false")]
     if "string" in found:
-        found = [each for each in found if not each.startswith('"')]
+        found = [each for each in found if not _is_text(each)]
     found.sort(key="null".__eq__)
     return " | ".join(each for each in found if each != "never") or "never"
 
@@ -221,6 +221,11 @@ def _parts(text: str) -> list[str]:
             parts.append(text[start:position].strip())
             start = position + 1
     return [*parts, text[start:].strip()]
+
+
+def _is_text(alternative: str) -> bool:
+    """Whether it is one string and nothing else, not a list of it say."""
+    return alternative.startswith('"') and alternative.endswith('"')
 
 
 def _list(item: str) -> str:

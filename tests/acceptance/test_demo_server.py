@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
@@ -101,8 +102,11 @@ class TestStopping:
             assert not shared.first
         guardian.resume()
         assert eventually(lambda: not demo.processes(), 20)
-        with share(demo.var) as shared:
-            assert shared.first
+        assert eventually(lambda: self._is_free(demo.var))
+
+    def _is_free(self, directory: Path) -> bool:
+        with share(directory) as shared:
+            return shared.first
 
 
 class TestOtherServers:

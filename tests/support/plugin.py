@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         TESTPROJECT_VAR=str(directory / "var"),
         DEMO_PACE="0",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Who shares the tests out among several processes, where that is asked for (``-n``)."""
+    from tests.support.turns import TakingTurns
+
+    return TakingTurns(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,7 +41,9 @@ def free_port() -> int:
     Below the range that the system takes for outgoing connections: a client that keeps trying to
     reach a stopped server on a port of that range may end up connected to itself, and hold the port.
     """
-    for port in random.sample(range(20000, 32000), 200):
+    # Each process of a run that is shared out has ports of its own.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in random.sample(range(20000 + worker % 2, 32000, 2), 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

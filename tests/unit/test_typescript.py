@@ -105,6 +105,8 @@ class TestTypes:
             (int | Any, "unknown"),
             (Literal["a", 1, True, None], '"a" | 1 | true | null'),
             (Literal["a"] | str, "string"),
+            (list[Literal["a"]] | str, '"a"[] | string'),
+            (dict[Literal["a", 1], int], "unknown"),
             (Literal[True] | bool, "boolean"),
             (Literal['say "a|b"'] | int, '"say \\"a|b\\"" | number'),
             (list[Literal["a|b"]], '"a|b"[]'),
