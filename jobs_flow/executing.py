@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jobs_flow import aio
 from jobs_flow.arguments import MISSING, Missing, text_of
@@ -19,6 +19,9 @@ from jobs_flow.syncpoints import reach
 from jobs_flow.workflows import paths, selection
 from jobs_flow.workflows.states import InstanceStatus
 
+if TYPE_CHECKING:
+    from jobs_flow.jobs import Jobs
+
 logger = logging.getLogger("jobs_flow.engine")
 
 #: Times a start is tried again because an update of the instance came first.
@@ -29,7 +32,7 @@ START_ATTEMPTS = 10
 class RunHandle:
     """A run that was started, or that starts when the caller's transaction is committed (``run`` is None then)."""
 
-    jobs: Results
+    jobs: Jobs
     id: str
     run: int | None
     #: The one task it executes, None for a whole run.
@@ -78,7 +81,7 @@ class Executing(Results):
             # Here: after a commit there is nobody to be told.
             check_size("the argument", start.argument, self.runtime.policy.bodies.limit)
         if not self.index.in_transaction():
-            return RunHandle(self, instance_id, self.start_now(instance_id, start), only)
+            return RunHandle(cast("Jobs", self), instance_id, self.start_now(instance_id, start), only)
         # Also when the storage has it: a rolled-back transaction starts nothing.
         try:
             header = self.storage.get_instance(instance_id)
@@ -89,7 +92,7 @@ class Executing(Results):
         arguments = {**start.to_arguments(), "expect_run": expect}
         token = self.index.requested(instance_id, "start", arguments)
         self.index.on_commit(lambda: self._start_after_commit(instance_id, start, token))
-        return RunHandle(self, instance_id, None, only)
+        return RunHandle(cast("Jobs", self), instance_id, None, only)
 
     def _start_after_commit(self, instance_id: str, start: Start, token: str) -> None:
         try:

@@ -107,11 +107,11 @@ async def _create(request: Create, scope: Scope) -> Message:
         owner=user,
     )
     # With a key it may be somebody else's, which is known, and started, only after that was asked.
-    instance_id = await threads.act(create, execute=request.execute and request.key is None)
+    instance_id = await threads.start(create, execute=request.execute and request.key is None)
     if request.key is not None:
         await access.permit_key(scope, instance_id, execute=request.execute)
         if request.execute:
-            instance_id = await threads.act(create, execute=True)
+            instance_id = await threads.start(create, execute=True)
     return protocol.ack(request.ref, id=instance_id)
 
 
@@ -126,7 +126,7 @@ async def _start(
     instance_id = request.workflow_id
     await access.permit(scope, action, instance_id)
     try:
-        handle = await threads.act(start, instance_id, *args, **kwargs)
+        handle = await threads.start(start, instance_id, *args, **kwargs)
     except (InstanceNotFound, StorageUnavailable):
         raise
     except JobsFlowError as error:
@@ -147,5 +147,5 @@ async def _command(
 ) -> Message:
     """Do it; ``changed: false`` in the answer says that there was nothing to do."""
     await access.permit(scope, action, request.workflow_id)
-    changed = await threads.act(command, request.workflow_id, *args, **kwargs)
+    changed = await threads.steer(command, request.workflow_id, *args, **kwargs)
     return protocol.ack(request.ref, id=request.workflow_id, changed=changed is not False)

@@ -154,7 +154,7 @@ class Mailbox(Reader):
     def payload(self, allowed: bool) -> None:
         if allowed != self.payload:
             self.audience = replace(self.audience, payload=allowed)
-            if allowed and self._journal is not None:
+            if allowed and self._journal is not None and not self.ended:
                 self._begin_anew(self._journal)
                 self._wake(self)
 

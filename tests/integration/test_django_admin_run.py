@@ -132,6 +132,7 @@ class TestPage:
         assert ("february", "failed") in tasks(html)
         assert ("report", "inactive") in tasks(html)
         text = words(html)
+        assert "a secret number is not a number" in text
         assert "Result" not in text  # it would be the error's message once more
         assert "Traceback (most recent call last)" in text
         assert "raise ValueError" in text

@@ -142,7 +142,11 @@ class TestErrors:
         assert connection.call("get_item", TableName=connection.table, Key=KEYS)["Item"] == KEYS
         connection.close()
 
-    def test_a_restart_is_waited_for(self, start_dynamodb: Callable[..., DynamoDB]) -> None:
+    def test_a_restart_is_waited_for(
+        self, start_dynamodb: Callable[..., DynamoDB], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The pauses are drawn by lot: of four, all may be shorter than a start takes.
+        monkeypatch.setattr(module, "ATTEMPTS", 12)
         server = start_dynamodb(durable=True)
         connection = Connection.parse(server.url)
         connection.call("put_item", TableName=connection.table, Item=KEYS)

@@ -349,7 +349,7 @@ class TestSlowStarts:
         yield
         gate.set()
 
-    async def test_hold_up_nobody_who_reads(self, owner: User, sign_in: SignIn, mine: str) -> None:
+    async def test_hold_up_nobody_who_reads_or_stops_something(self, owner: User, sign_in: SignIn, mine: str) -> None:
         ids = [await sync_to_async(jobs.create_workflow_instance)("live_waiting", owner=owner) for _ in range(40)]
         sockets = [await sign_in(owner) for _ in ids]
         starts = [
@@ -358,10 +358,14 @@ class TestSlowStarts:
         ]
         reader = await sign_in(owner)
         try:
-            await aeventually(lambda: any(jobs.get_workflow(id)["status"] == "working" for id in ids))
+            running = await aeventually(
+                lambda: next((id for id in ids if jobs.get_workflow(id)["status"] == "working"), None)
+            )
             details = await reader.answer_to(message("getTask", mine, taskPath="#.first"))
             assert details["type"] == "taskDetails"
             assert (await reader.answer_to(watch(mine)))["type"] == "ack"
+            paused = await reader.answer_to(message("pauseWorkflow", running))
+            assert (paused["type"], paused["changed"]) == ("ack", True)
             assert not any(start.done() for start in starts)
         finally:
             gate.set()

@@ -36,6 +36,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         atexit.register(server.end)
         early_config.stash[_own_valkey] = server
         url = server.url
+    else:
+        # One that somebody else has started: what a process of a shared run empties is its own.
+        url = numbered(url, 3 * processes.worker_number())
     early_config.stash[valkey_url] = url
     os.environ.update(
         # A database each, so that a test can empty the storage: an emptied broker forgets the bindings of

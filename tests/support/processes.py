@@ -35,6 +35,11 @@ def session_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="jobs-flow-"))
 
 
+def worker_number() -> int:
+    """Which of the processes this is that share a test run (pytest-xdist); 0 where there is one."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def free_port() -> int:
     """A TCP port that nothing listens on.
 
@@ -42,8 +47,7 @@ def free_port() -> int:
     reach a stopped server on a port of that range may end up connected to itself, and hold the port.
     """
     # Each process of a run that is shared out has ports of its own.
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for port in random.sample(range(20000 + worker % 2, 32000, 2), 200):
+    for port in random.sample(range(20000 + worker_number() % 2, 32000, 2), 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

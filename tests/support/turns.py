@@ -1,7 +1,8 @@
 """Which tests may run at the same time, when two processes share them (pytest-xdist).
 
-Those that start workers, web servers or browsers, and measure what becomes of them, take turns: they all go to one
-process. What reckons, or asks a storage, goes to the other meanwhile, file by file.
+Those that start workers, web servers or browsers, and kill, cut or time them, take turns: they all go to one process.
+What reckons, or asks a storage, goes to the other meanwhile, file by file; and what only waits for that which it has
+started (``tests/acceptance``).
 """
 
 from __future__ import annotations

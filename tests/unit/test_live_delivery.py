@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobs_flow.errors import InstanceNotFound
 from jobs_flow.storages.records import Event, Instance, Snapshot
 from jobs_flow_django.live.changes import Change
 from jobs_flow_django.live.folding import Fold
@@ -227,6 +228,34 @@ class TestAbsence:
         happen(kept, 1)
         assert [json.loads(frame)["type"] for frame in mailbox.take()] == ["setTasksStatuses"]
         assert len(woken) == 3
+
+    def test_who_may_see_results_from_now_on_is_told_all_there_is(self) -> None:
+        kept = journal()
+        woken: list[Mailbox] = []
+        mailbox = Mailbox("i1", woken.append, payload=False)
+        mailbox.start(kept)
+        happen(kept, 3)
+        kept.add(Event(kept.seq + 1, {"tasks": {"#.t0": {"status": "ok", "body": 7, "bodySize": 1}}}))
+        assert "body" not in json.loads(mailbox.take()[2])["statuses"]["#.t0"]
+        told = len(woken)
+        mailbox.payload = True
+
+        assert len(woken) == told + 1
+        assert json.loads(mailbox.take()[2])["statuses"]["#.t0"]["body"] == 7
+        mailbox.payload = False
+        assert mailbox.take() == []
+
+    def test_but_not_of_an_instance_that_is_gone(self) -> None:
+        kept = journal()
+        mailbox = Mailbox("i1", lambda mailbox: None, payload=False)
+        mailbox.start(kept)
+        mailbox.take()
+        mailbox.end(InstanceNotFound(instance_id="i1"))
+        mailbox.payload = True
+
+        assert [json.loads(frame)["type"] for frame in mailbox.take()] == ["executionError"]
+        happen(kept, 1)
+        assert mailbox.take() == []
 
     def test_who_comes_back_together_gets_the_same_frames(self) -> None:
         kept = journal()
