@@ -56,6 +56,7 @@ export declare const ofPanels: {
     giveArgument: string;
     argumentHelp: string;
     preview: (count: number) => string;
+    previewMore: (count: number) => string;
     notJson: (message: string) => string;
     facts: Record<string, string>;
     stale: (path: string) => string;

@@ -112,6 +112,7 @@ export const ofPanels = {
     giveArgument: "With an argument",
     argumentHelp: "JSON. Left empty, it gets what comes before it.",
     preview: (count) => `${plural(count, "task", "tasks")} will run:`,
+    previewMore: (count) => `… and ${count} more`,
     notJson: (message) => `This is not JSON: ${message}`,
     facts: { started: "Started", took: "Took", attempt: "Attempt", stale: "Out of date" },
     stale: (path) => `${path} was executed after it`,

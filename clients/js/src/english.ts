@@ -118,6 +118,7 @@ export const ofPanels = {
   giveArgument: "With an argument",
   argumentHelp: "JSON. Left empty, it gets what comes before it.",
   preview: (count: number): string => `${plural(count, "task", "tasks")} will run:`,
+  previewMore: (count: number): string => `… and ${count} more`,
   notJson: (message: string): string => `This is not JSON: ${message}`,
   facts: { started: "Started", took: "Took", attempt: "Attempt", stale: "Out of date" } as Record<string, string>,
   stale: (path: string): string => `${path} was executed after it`,

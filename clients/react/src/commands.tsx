@@ -1,5 +1,5 @@
 import { ROOT, type JobState } from "@jobs-flow/client";
-import { doneText, nameOf, request, runOffers, taskOffers, type Command, type Given, type Offer } from "@jobs-flow/client/shared";
+import { doneText, LISTED, nameOf, request, runOffers, taskOffers, type Command, type Given, type Offer } from "@jobs-flow/client/shared";
 import { useEffect, useId, useState } from "react";
 
 import { Button, Confirm, Refusal } from "./confirm.js";
@@ -53,7 +53,7 @@ export function Commands({ state, path, allowed }: CommandsProps) {
   }, [pointless]);
 
   const send = async (offer: Offer, given: Given) => {
-    const answer = await asking.ask(() => request(client, state, offer.command, path, given));
+    const answer = await asking.ask(() => request(client, state.id, offer, given));
     if (!answer) return;
     const changed = answer.changed !== false;
     setQuestion(null);
@@ -136,16 +136,19 @@ export function Commands({ state, path, allowed }: CommandsProps) {
 function Preview({ paths }: { paths: readonly string[] }) {
   const { words } = usePage();
   if (!paths.length) return <p>{words.nothingToRun}</p>;
+  const listed = paths.slice(0, LISTED);
+  const rest = paths.length - listed.length;
   return (
     <>
       <p>{words.preview(paths.length)}</p>
       <ul className="jobs-flow-paths" tabIndex={0}>
-        {paths.map((path) => (
+        {listed.map((path) => (
           <li key={path}>
             <code>{path}</code>
           </li>
         ))}
       </ul>
+      {rest > 0 && <p className="jobs-flow-soft">{words.previewMore(rest)}</p>}
     </>
   );
 }

@@ -57,11 +57,17 @@ export function Confirm({ asking, label, yes, no, children }: ConfirmProps) {
   const element = useRef<HTMLDivElement>(null);
   const id = useId();
   // The keyboard goes to the question, and back to where it came from; where that is gone, to the panel.
+  // A reader who has gone elsewhere meanwhile stays there.
   useEffect(() => {
+    const own = element.current;
     const before = document.activeElement as HTMLElement | null;
-    const panel = element.current?.closest<HTMLElement>(".jobs-flow-panel");
-    element.current?.focus();
-    return () => (before?.isConnected ? before : panel)?.focus();
+    const panel = own?.closest<HTMLElement>(".jobs-flow-panel");
+    own?.focus();
+    return () => {
+      const now = document.activeElement;
+      if (now && now !== document.body && !own?.contains(now)) return;
+      (before?.isConnected ? before : panel)?.focus();
+    };
   }, []);
   return (
     <div

@@ -1,5 +1,5 @@
 import { duration, ROOT, type Failure, type JobState, type TaskDetails, type TaskView } from "@jobs-flow/client";
-import { COMMANDS, nameOf, titleOf, type Command } from "@jobs-flow/client/shared";
+import { COMMANDS, nameOf, titleOf, USUAL, type Command } from "@jobs-flow/client/shared";
 import { useId, type ReactNode } from "react";
 
 import { Commands } from "./commands.js";
@@ -19,8 +19,8 @@ export interface PanelProps extends JobOptions {
   /** Of the task; "#" is the whole. */
   path: string;
   /**
-   * Whether there are buttons, or those of which commands; all if left out, and none for a reader with a ticket. Who may
-   * give them is the server's to say.
+   * Whether there are buttons, or those of which commands: `true` for all. Left out: all but "destroy", which cannot be
+   * taken back, and none for a reader with a ticket. Who may give them is the server's to say.
    */
   commands?: boolean | readonly Command[] | undefined;
 }
@@ -28,11 +28,11 @@ export interface PanelProps extends JobOptions {
 /**
  * What is recorded of a task: status, times, result, error, argument, context, log; and what can be done with it: run
  * it, resume from it, cancel or reset it, edit its context updaters. Of the whole: run, resume, pause, cancel, undo,
- * reset, destroy.
+ * reset, and destroy where `commands` says so.
  *
  * What the reader may not see the server does not send; what is refused is said where it was asked for.
  */
-export function Panel({ jobId, path, ticket, commands = !ticket, logs, fold }: PanelProps): ReactNode {
+export function Panel({ jobId, path, ticket, commands = ticket ? false : USUAL, logs, fold }: PanelProps): ReactNode {
   const state = useJob(jobId, { ticket, logs, fold });
   if (!state || state.status === null) return null;
   const allowed: ReadonlySet<Command> = new Set(commands === true ? COMMANDS : commands || []);

@@ -1,4 +1,4 @@
-import { ContinuousProgression, english, Jobify, Progress, Progression, Workflow, type PathOf } from "@jobs-flow/react";
+import { ContinuousProgression, english, Jobify, Panel, Progress, Progression, Workflow, type PathOf } from "@jobs-flow/react";
 import { useEffect, useState } from "react";
 
 import { ReportForm } from "./form";
@@ -70,7 +70,7 @@ export function Page({ instance, latest, filesOf, send }: PageProps) {
       {id && (
         <section className="card" aria-labelledby="tasks-title">
           <h2 id="tasks-title">Its tasks</h2>
-          <Workflow jobId={id} />
+          <Workflow jobId={id} panel={(path) => <Panel jobId={id} path={path} fold={100} commands />} />
         </section>
       )}
       <section className="card" aria-labelledby="latest-title">

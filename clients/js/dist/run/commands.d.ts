@@ -15,6 +15,10 @@ export interface Offer {
     path: string;
     reason: Reason | null;
 }
+/** What the reader was shown and chose; `label` tells apart what one command does either way. */
+export type Asked = Pick<Offer, "command" | "label" | "path">;
+/** Paths of a preview that are listed. */
+export declare const LISTED = 100;
 /** Labels of commands that stop or take away something: their buttons are red, and the way back is the nearer one. */
 export declare const GRAVE: ReadonlySet<string>;
 /** What a state says of it; a `JobState` has it. */
@@ -27,6 +31,8 @@ export interface Situation {
     counts: Readonly<Partial<Counts>>;
     total: number;
 }
+/** What is offered where nobody says which commands: all but what cannot be taken back. */
+export declare const USUAL: readonly Command[];
 /** The commands that an attribute allows; words it does not know are left out. `null`: those that are usual. */
 export declare const parseCommands: (text: string | null, hasTicket?: boolean) => ReadonlySet<Command>;
 /** What is offered for the whole run, in order. */

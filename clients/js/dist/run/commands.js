@@ -5,10 +5,12 @@ export const COMMANDS = [
     ...["run", "resume", "pause", "cancel", "reset", "destroy"],
     ...["task", "update"],
 ];
+/** Paths of a preview that are listed. */
+export const LISTED = 100;
 /** Labels of commands that stop or take away something: their buttons are red, and the way back is the nearer one. */
 export const GRAVE = new Set(["cancel", "stop", "undo", "reset", "resetTask", "destroy"]);
-/** Without the attribute: all but what cannot be taken back. */
-const USUAL = COMMANDS.filter((command) => command !== "destroy");
+/** What is offered where nobody says which commands: all but what cannot be taken back. */
+export const USUAL = COMMANDS.filter((command) => command !== "destroy");
 /** The commands that an attribute allows; words it does not know are left out. `null`: those that are usual. */
 export const parseCommands = (text, hasTicket = false) => {
     // Who watches by a ticket is a guest: the server would close the door.

@@ -1,8 +1,7 @@
 /** What is asked of the client when a command is given. */
 import type { JobsFlowClient } from "../client.js";
 import type { Ack } from "../protocol.gen.js";
-import { type JobState } from "../state.js";
-import type { Command } from "./commands.js";
+import type { Asked } from "./commands.js";
 /** What the reader gave with a command. */
 export interface Given {
     /** Any JSON value; not there when there is none. */
@@ -11,5 +10,5 @@ export interface Given {
     undo?: boolean;
     updaters?: unknown[];
 }
-/** Send the request of a command for the task at `path`, or "#" for the whole. */
-export declare const request: (client: JobsFlowClient, { id, paused }: JobState, command: Command, path: string, given?: Given) => Promise<Ack>;
+/** Send what was asked for, to the instance `id`: for the task at `path`, or "#" for the whole. */
+export declare const request: (client: JobsFlowClient, id: string, { command, label, path }: Asked, given?: Given) => Promise<Ack>;

@@ -1,7 +1,7 @@
 /** What is asked of the client when a command is given. */
 import { ROOT } from "../state.js";
-/** Send the request of a command for the task at `path`, or "#" for the whole. */
-export const request = (client, { id, paused }, command, path, given = {}) => {
+/** Send what was asked for, to the instance `id`: for the task at `path`, or "#" for the whole. */
+export const request = (client, id, { command, label, path }, given = {}) => {
     const below = path === ROOT ? {} : { taskPath: path };
     // An argument that is null, 0 or "" is one; one that is not there is none.
     const argument = "argument" in given ? [given.argument] : [];
@@ -15,7 +15,8 @@ export const request = (client, { id, paused }, command, path, given = {}) => {
         case "cancel":
             return client.cancel(id, { ...below, ...(given.undo ? { undo: true } : {}) });
         case "pause":
-            return paused ? client.unpause(id) : client.pause(id);
+            // Not by the state, which somebody else may have changed since the reader was asked.
+            return label === "unpause" ? client.unpause(id) : client.pause(id);
         case "reset":
             return client.reset(id, path);
         case "destroy":

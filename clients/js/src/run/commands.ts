@@ -35,6 +35,12 @@ export interface Offer {
   reason: Reason | null;
 }
 
+/** What the reader was shown and chose; `label` tells apart what one command does either way. */
+export type Asked = Pick<Offer, "command" | "label" | "path">;
+
+/** Paths of a preview that are listed. */
+export const LISTED = 100;
+
 /** Labels of commands that stop or take away something: their buttons are red, and the way back is the nearer one. */
 export const GRAVE: ReadonlySet<string> = new Set(["cancel", "stop", "undo", "reset", "resetTask", "destroy"]);
 
@@ -49,8 +55,8 @@ export interface Situation {
   total: number;
 }
 
-/** Without the attribute: all but what cannot be taken back. */
-const USUAL: readonly Command[] = COMMANDS.filter((command) => command !== "destroy");
+/** What is offered where nobody says which commands: all but what cannot be taken back. */
+export const USUAL: readonly Command[] = COMMANDS.filter((command) => command !== "destroy");
 
 /** The commands that an attribute allows; words it does not know are left out. `null`: those that are usual. */
 export const parseCommands = (text: string | null, hasTicket = false): ReadonlySet<Command> => {

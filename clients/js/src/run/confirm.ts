@@ -2,14 +2,12 @@
 
 import { make, setText } from "../draw/dom.js";
 import { doneText } from "../english.js";
-import { GRAVE } from "./commands.js";
+import { GRAVE, LISTED } from "./commands.js";
 import type { Offer } from "./commands.js";
 import type { Actions } from "./context.js";
 import type { Given } from "./request.js";
 import { runWords } from "./words.js";
 
-/** Paths of a preview that are listed. */
-const LISTED = 100;
 const MODES = ["failed", "failed_and_downstream", "all"] as const;
 
 let lastId = 0;
@@ -32,6 +30,8 @@ export class Confirm {
   #given: () => Given = () => ({});
   #busy = false;
   #blocked = false;
+  /** Why the server refused what was sent. */
+  #refusal = "";
   /** Of the preview that was asked for last. */
   #asked = 0;
 
@@ -64,6 +64,7 @@ export class Confirm {
     this.#opener = opener;
     this.#given = () => ({});
     this.#blocked = false;
+    this.#refusal = "";
     const [title, text, button] = runWords.confirm[offer.label] ?? [offer.label, "", offer.label];
     setText(this.#title, title);
     setText(this.#text, text);
@@ -76,6 +77,19 @@ export class Confirm {
     if (!this.element.open) this.element.showModal();
     // Of what cannot be taken back the harmless answer is the nearer one.
     (GRAVE.has(offer.label) ? this.#back : this.#send).focus();
+  }
+
+  /** What is offered for a path may have changed: what would be pointless now is not asked any more. */
+  update(offersOf: (path: string) => readonly Offer[]): void {
+    const asked = this.#offer;
+    // What changes while it is sent may be its own doing.
+    if (!asked || this.#busy) return;
+    const offer = offersOf(asked.path).find(({ label }) => label === asked.label);
+    // A connection comes back, and with the question would go what was typed into it.
+    if (offer && (offer.reason === null || offer.reason === "offline")) return;
+    this.close();
+    // What made it pointless may come right after the refusal, which nobody could have read by then.
+    if (this.#refusal) this.#told(this.#refusal);
   }
 
   close(): void {
@@ -190,14 +204,15 @@ export class Confirm {
     } catch (error) {
       return setText(this.#problem, runWords.notJson((error as Error).message));
     }
-    setText(this.#problem, "");
+    setText(this.#problem, (this.#refusal = ""));
     this.#setBusy(true);
     try {
-      const changed = await this.#actions.send(offer.command, offer.path, given);
+      const changed = await this.#actions.send(offer, given);
       this.#told(doneText(runWords, offer, changed));
     } catch (error) {
       if (this.#offer === offer) {
-        setText(this.#problem, runWords.refused((error as Error).message));
+        this.#refusal = runWords.refused((error as Error).message);
+        setText(this.#problem, this.#refusal);
         this.#setBusy(false);
       }
       return;

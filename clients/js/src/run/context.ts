@@ -1,7 +1,7 @@
 /** What the parts of one <jobs-flow-run> share. */
 
 import type { JobState } from "../state.js";
-import type { Command, Offer } from "./commands.js";
+import type { Asked, Command, Offer } from "./commands.js";
 import type { DetailsStore } from "./details.js";
 import type { Row } from "./model.js";
 import type { Given } from "./request.js";
@@ -16,7 +16,7 @@ export interface Actions {
   moveWindow(path: string, from: number): Promise<void>;
   ask(offer: Offer, opener: HTMLElement): void;
   /** Give the command; rejects with why it was refused. Resolves to whether it changed anything. */
-  send(command: Command, path: string, given: Given): Promise<boolean>;
+  send(asked: Asked, given: Given): Promise<boolean>;
   preview(path: string, mode: string): Promise<string[]>;
   redraw(): void;
 }

@@ -5,7 +5,7 @@ import { JobsFlowElement, WATCHED } from "../element.js";
 import { ROOT } from "../state.js";
 import type { JobState } from "../state.js";
 import { parseCommands } from "./commands.js";
-import type { Command } from "./commands.js";
+import type { Asked } from "./commands.js";
 import type { Actions, Scene, ViewName } from "./context.js";
 import { DetailsStore } from "./details.js";
 import { ancestorsOf, findTask, rowsOf } from "./model.js";
@@ -25,7 +25,7 @@ import { runWords } from "./words.js";
  * where `jobs_flow_django.urls` is mounted, and what wide blocks do not show cannot be had.
  *
  * Events, which bubble: jobs-flow:state, jobs-flow:done, jobs-flow:failed (detail: the state), jobs-flow:select
- * (detail: {path}), jobs-flow:command (detail: {command, path, ...}; cancelable: then nothing is sent).
+ * (detail: {path}), jobs-flow:command (detail: {command, label, path, ...}; cancelable: then nothing is sent).
  * Properties: `state`, `client`, `selected`.
  */
 export class JobsFlowRun extends JobsFlowElement {
@@ -57,7 +57,7 @@ export class JobsFlowRun extends JobsFlowElement {
         this.#chosen ||= offer.path === this.#selected;
         this.#view.confirm.open(offer, opener);
       },
-      send: (command, path, given) => this.#send(command, path, given),
+      send: (asked, given) => this.#send(asked, given),
       preview: (path, mode) => this.#preview(path, mode),
       redraw: () => this.redraw(),
     };
@@ -163,10 +163,10 @@ export class JobsFlowRun extends JobsFlowElement {
     return paths ?? [];
   }
 
-  async #send(command: Command, path: string, given: Given): Promise<boolean> {
-    const detail = { command, path, id: this.state.id, ...given };
-    if (!this.emit("command", detail, true)) return true;
-    const { changed } = await request(this.#connected, this.state, command, path, given);
+  async #send({ command, label, path }: Asked, given: Given): Promise<boolean> {
+    const { id } = this.state;
+    if (!this.emit("command", { command, label, path, id, ...given }, true)) return true;
+    const { changed } = await request(this.#connected, id, { command, label, path }, given);
     this.#details.reload(path);
     return changed !== false;
   }

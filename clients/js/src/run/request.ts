@@ -2,8 +2,8 @@
 
 import type { JobsFlowClient } from "../client.js";
 import type { Ack } from "../protocol.gen.js";
-import { ROOT, type JobState } from "../state.js";
-import type { Command } from "./commands.js";
+import { ROOT } from "../state.js";
+import type { Asked } from "./commands.js";
 
 /** What the reader gave with a command. */
 export interface Given {
@@ -14,12 +14,11 @@ export interface Given {
   updaters?: unknown[];
 }
 
-/** Send the request of a command for the task at `path`, or "#" for the whole. */
+/** Send what was asked for, to the instance `id`: for the task at `path`, or "#" for the whole. */
 export const request = (
   client: JobsFlowClient,
-  { id, paused }: JobState,
-  command: Command,
-  path: string,
+  id: string,
+  { command, label, path }: Asked,
   given: Given = {},
 ): Promise<Ack> => {
   const below = path === ROOT ? {} : { taskPath: path };
@@ -35,7 +34,8 @@ export const request = (
     case "cancel":
       return client.cancel(id, { ...below, ...(given.undo ? { undo: true } : {}) });
     case "pause":
-      return paused ? client.unpause(id) : client.pause(id);
+      // Not by the state, which somebody else may have changed since the reader was asked.
+      return label === "unpause" ? client.unpause(id) : client.pause(id);
     case "reset":
       return client.reset(id, path);
     case "destroy":

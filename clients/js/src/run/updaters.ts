@@ -110,9 +110,10 @@ export class UpdatersView {
     const path = this.#path;
     this.#busy = true;
     try {
-      const changed = await this.#actions.send("update", path, { updaters });
+      const asked = { command: "update", label: "update", path } as const;
+      const changed = await this.#actions.send(asked, { updaters });
       if (path !== this.#path) return;
-      setText(this.#said, doneText(runWords, { command: "update", label: "update" }, changed));
+      setText(this.#said, doneText(runWords, asked, changed));
       this.#close();
     } catch (error) {
       if (path !== this.#path) return;

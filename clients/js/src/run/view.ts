@@ -2,16 +2,25 @@
 
 import { make, setText } from "../draw/dom.js";
 import { Buttons } from "./buttons.js";
-import { runOffers } from "./commands.js";
+import { runOffers, taskOffers, type Offer } from "./commands.js";
 import { Confirm } from "./confirm.js";
 import type { Actions, Scene, ViewName } from "./context.js";
 import { Head } from "./head.js";
-import { FINISHED, type JobState } from "../state.js";
+import { FINISHED, ROOT, type JobState } from "../state.js";
+import type { TaskView } from "../protocol.gen.js";
 import { isThere } from "../summary.js";
 import type { FetchLines } from "./logs.js";
 import { Panel } from "./panel.js";
 import { Tree } from "./tree.js";
 import { runWords } from "./words.js";
+
+/** What is offered for a task, or for the whole. */
+const offersOf = ({ state, connection, allowed, details }: Scene, path: string): Offer[] => {
+  if (path === ROOT) return runOffers(state, connection, allowed);
+  // What is not in a window is known by its details alone.
+  const view = state.statuses[path] ?? (details.peek(path)?.details?.task as TaskView | undefined);
+  return taskOffers(state, path, view?.status, connection, allowed);
+};
 
 const VIEWS: readonly ViewName[] = ["tree", "timeline"];
 
@@ -85,7 +94,7 @@ export class RunView {
     this.#forget(state);
     this.#toolbar.hidden = !there || !state.status;
     this.#body.hidden = !there || !state.tasks.length;
-    this.#buttons.update(runOffers(state, connection, scene.allowed), runWords.commandsOf);
+    this.#buttons.update(offersOf(scene, ROOT), runWords.commandsOf);
     for (const [name, button] of this.#views) button.setAttribute("aria-pressed", String(name === view));
     this.#body.classList.toggle("timeline", view === "timeline");
     if (!there) {
@@ -94,6 +103,7 @@ export class RunView {
     }
     this.tree.update(scene);
     this.#panel.update(scene);
+    this.confirm.update((path) => offersOf(scene, path));
     if (selected === null) this.detail(false);
   }
 

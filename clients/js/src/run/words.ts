@@ -31,7 +31,6 @@ export const runWords = {
     all: "Everything",
   } as Record<string, string>,
   previewing: "Finding out what would run…",
-  previewMore: (count: number): string => `… and ${count} more`,
 
   /** The panel. */
   overview: "This run",

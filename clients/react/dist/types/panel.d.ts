@@ -7,15 +7,15 @@ export interface PanelProps extends JobOptions {
     /** Of the task; "#" is the whole. */
     path: string;
     /**
-     * Whether there are buttons, or those of which commands; all if left out, and none for a reader with a ticket. Who may
-     * give them is the server's to say.
+     * Whether there are buttons, or those of which commands: `true` for all. Left out: all but "destroy", which cannot be
+     * taken back, and none for a reader with a ticket. Who may give them is the server's to say.
      */
     commands?: boolean | readonly Command[] | undefined;
 }
 /**
  * What is recorded of a task: status, times, result, error, argument, context, log; and what can be done with it: run
  * it, resume from it, cancel or reset it, edit its context updaters. Of the whole: run, resume, pause, cancel, undo,
- * reset, destroy.
+ * reset, and destroy where `commands` says so.
  *
  * What the reader may not see the server does not send; what is refused is said where it was asked for.
  */

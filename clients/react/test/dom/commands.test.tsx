@@ -1,4 +1,4 @@
-import { fireEvent, render, screen, within } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { JobsProvider, Panel, Workflow, type PanelProps } from "../../src";
@@ -45,10 +45,10 @@ describe("the buttons of the whole", () => {
     await open();
     const places = () => screen.getAllByRole("button");
     const before = places();
-    expect(buttons()).toEqual(["Run all", "Resume…", "Pause", "Cancel…", "Reset…", "Destroy…"]);
+    expect(buttons()).toEqual(["Run all", "Resume…", "Pause", "Cancel…", "Reset…"]);
     await server.change("one", { header: { status: "working", run: 1 } });
     expect(places()).toEqual(before);
-    expect(buttons()).toEqual(["Run all", "Resume…", "Pause", "Cancel…", "Reset…", "Destroy…"]);
+    expect(buttons()).toEqual(["Run all", "Resume…", "Pause", "Cancel…", "Reset…"]);
     await server.run("one");
     expect(places()).toEqual(before);
     expect(buttons()[3]).toBe("Undo…");
@@ -70,8 +70,8 @@ describe("the buttons of the whole", () => {
   });
 
   it("say why they cannot be used", async () => {
-    await open();
-    expect(["Run all", "Resume…", "Pause", "Cancel…", "Reset…", "Destroy…"].filter((name) => !unusable(name))).toEqual(["Run all", "Destroy…"]);
+    await open({ commands: true });
+    expect(buttons().filter((name) => !unusable(name!))).toEqual(["Run all", "Destroy…"]);
     expect(button("Pause").title).toBe("It is not running.");
     await clicked("Reset…");
     expect(screen.getByRole("status").textContent).toBe("It has not run yet.");
@@ -87,6 +87,20 @@ describe("the buttons of the whole", () => {
   it("are those that were asked for", async () => {
     await open({ commands: ["run", "cancel"] });
     expect(buttons()).toEqual(["Run all", "Cancel…"]);
+  });
+
+  it("destroy only where that is asked for", async () => {
+    await open();
+    expect(screen.queryByRole("button", { name: "Destroy…" })).toBeNull();
+    cleanup();
+    await open({ commands: true });
+    expect(buttons().at(-1)).toBe("Destroy…");
+    cleanup();
+    await open({ commands: ["destroy"] });
+    expect(buttons()).toEqual(["Destroy…"]);
+    cleanup();
+    await open({ path: "#.load" });
+    expect(buttons().slice(0, 3)).toEqual(["Run this task", "Resume from here…", "Reset this task…"]);
   });
 
   it("are none where none are wanted, and for guests with a ticket none unless they are", async () => {
@@ -166,7 +180,7 @@ describe("what has to be confirmed", () => {
   });
 
   it("destroys, and leaves the keyboard in the panel", async () => {
-    await open();
+    await open({ commands: true });
     button("Destroy…").focus();
     await clicked("Destroy…");
     expect(server.of("destroyWorkflow")).toEqual([]);
@@ -183,7 +197,7 @@ describe("what has to be confirmed", () => {
   it("is still there when it was refused, with the message", async () => {
     await server.run("one");
     server.answers.resetWorkflow = server.answers.destroyWorkflow = () => refused;
-    await open();
+    await open({ commands: true });
     await clicked("Reset…");
     await clicked("Reset");
     expect(within(question("Reset all tasks?")).getByRole("alert").textContent).toBe("Not for you.");
@@ -216,5 +230,54 @@ describe("what has to be confirmed", () => {
     expect(screen.queryByRole("group", { name: "Cancel the run?" })).toBeNull();
     await server.change("one", { header: { status: "working", run: 2 } });
     expect(screen.queryByRole("group", { name: "Cancel the run?" })).toBeNull();
+  });
+
+  it("leaves a reader who is elsewhere there when it goes", async () => {
+    await server.change("one", { header: { status: "working", run: 1 } });
+    render(<input aria-label="Notes" />);
+    await open();
+    const notes = screen.getByLabelText("Notes");
+    button("Cancel…").focus();
+    await clicked("Cancel…");
+    notes.focus();
+    await server.change("one", { header: { status: "done" } });
+    expect(screen.queryByRole("group", { name: "Cancel the run?" })).toBeNull();
+    expect(document.activeElement).toBe(notes);
+
+    await server.change("one", { header: { status: "working", run: 2 } });
+    button("Cancel…").focus();
+    await clicked("Cancel…");
+    button("Pause").focus();
+    await clicked("Pause");
+    await server.change("one", { header: { status: "done" } });
+    expect(document.activeElement).toBe(button("Pause"));
+  });
+
+  it("gives the keyboard back where it was lost with it", async () => {
+    await server.change("one", { header: { status: "working", run: 1 } });
+    await open();
+    button("Cancel…").focus();
+    await clicked("Cancel…");
+    button("Back").focus();
+    await server.change("one", { header: { status: "done" } });
+    // "Cancel…" is "Undo…" now, and still the same button.
+    expect(document.activeElement?.getAttribute("aria-disabled")).not.toBeNull();
+    expect(document.activeElement).toBe(screen.getAllByRole("button")[3]);
+  });
+
+  it("lists a hundred tasks that would run, and says how many more", async () => {
+    await server.run("one", 1, { status: "failed" });
+    let count = 100;
+    server.answers.resumeWorkflow = () => ({ type: "ack", paths: Array.from({ length: count }, (_, index) => `#.t${index}`) }) as never;
+    await open({ path: "#.report" });
+    await clicked("Resume from here…");
+    expect(screen.getAllByRole("listitem")).toHaveLength(100);
+    expect(screen.queryByText(/ more$/)).toBeNull();
+    await clicked("Back");
+    count = 123;
+    await clicked("Resume from here…");
+    expect(screen.getByText("123 tasks will run:")).toBeTruthy();
+    expect(screen.getAllByRole("listitem")).toHaveLength(100);
+    expect(screen.getByText("… and 23 more")).toBeTruthy();
   });
 });
