@@ -159,10 +159,7 @@ class Journal:
                 continue
             # Logs that are not known yet would be missing from the snapshot.
             if reader.away and seq - reader.taken >= FAR and not self.state.partial:
-                errors = reader.backlog.errors if reader.backlog is not None else None
-                reader.backlog = Change(reader.read, errors=errors) if errors else None
-                self._behind.discard(reader)
-                self._lost.add(reader)
+                self._lose(reader)
                 continue
             # Those who stopped reading at the same time share what waits for them.
             key = reader.read, id(reader.backlog), reader.audience
@@ -173,6 +170,13 @@ class Journal:
             reader.read, reader.backlog = seq, change
         del self._posts[:KEPT]
         self._forget()
+
+    def _lose(self, reader: Reader) -> None:
+        """Let nothing wait for it but the errors, those to come too."""
+        errors = reader.backlog.errors if reader.backlog is not None else None
+        reader.backlog = Change(reader.read, errors=errors) if errors else None
+        self._behind.discard(reader)
+        self._lost.add(reader)
 
     def _forget(self) -> None:
         """Keep nothing that everybody has taken."""

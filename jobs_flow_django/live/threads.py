@@ -18,21 +18,21 @@ R = TypeVar("R")
 #: Threads of each kind in a process. Each may keep a connection to the database, as any thread of Django's does.
 THREADS = 8
 
-_readers = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-flow-reader")
-_starters = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-flow-starter")
-_steerers = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-flow-steerer")
+
+class Threads:
+    """``await threads(function, …)`` gives the result of a call that blocks, with Django's connections seen to."""
+
+    def __init__(self, kind: str) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=f"jobs-flow-{kind}")
+
+    async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What ``function`` gives, or raises."""
+        return await database_sync_to_async(function, thread_sensitive=False, executor=self._pool)(*args, **kwargs)
 
 
-async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of a call that asks storage or database."""
-    return await database_sync_to_async(function, thread_sensitive=False, executor=_readers)(*args, **kwargs)
-
-
-async def steer(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of a call that cancels, pauses or changes what there is."""
-    return await database_sync_to_async(function, thread_sensitive=False, executor=_steerers)(*args, **kwargs)
-
-
-async def start(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """The result of a call that may wait for a broker, or for what it starts."""
-    return await database_sync_to_async(function, thread_sensitive=False, executor=_starters)(*args, **kwargs)
+#: For what asks or tells storage and database, and waits for nobody else.
+read = Threads("reader")
+#: For what cancels, pauses or changes what there is.
+steer = Threads("steerer")
+#: For what may wait for a broker, or for the run that it starts.
+start = Threads("starter")
