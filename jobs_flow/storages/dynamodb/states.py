@@ -136,10 +136,13 @@ class StoredRecords(MutableMapping[str, Record]):
     def _as_it_stands(self, path: str, attributes: Attributes) -> Record:
         """A record, or as much of it as was read, put back if it was since it was written."""
         record, version = codec.read_record(attributes), cast(int, attributes.get("ver", 0))
-        for each in self._state.put_backs:
-            if each.version > version and each.covers(path):
-                record = Record(run=record.run if each.run is None else each.run)
+        for each in self._put_backs(path, version):
+            record = Record(run=record.run if each.run is None else each.run)
         return record
+
+    def _put_backs(self, path: str, version: int) -> Iterator[PutBack]:
+        """Those that came after a record was written, in their order."""
+        return (each for each in self._state.put_backs if each.version > version and each.covers(path))
 
     def take(self, found: dict[str, Attributes], wanted: Iterable[str]) -> None:
         """Make records of what was read."""
@@ -174,9 +177,8 @@ class StoredRecords(MutableMapping[str, Record]):
             state.timers[codec.timer_key(name, path)] = at
         if (standing := codec.read_place(attributes)) is not None:
             state.places[path] = standing
-        for each in state.put_backs:
-            if each.version > version and each.covers(path):
-                put_back(cast(State, _Only(state, self.current)), [path], each.run)
+        for each in self._put_backs(path, version):
+            put_back(cast(State, _Only(state, self.current)), [path], each.run)
         self.tallies[path] = Tally.of(self.current[path])
         self.images[path] = state.image(path)
 
