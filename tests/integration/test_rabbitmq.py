@@ -27,7 +27,8 @@ from tests.support.servers_rabbitmq import RabbitMQ
 QUEUE = "celery"
 ENV = {"ENGINE_LEASE": "1.5"}
 #: Of a queue that refuses what it has no room for.
-LIMITED = {"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"}
+LIMIT = 5
+LIMITED = {"x-queue-type": "quorum", "x-max-length": LIMIT, "x-overflow": "reject-publish"}
 
 
 @pytest.fixture
@@ -70,6 +71,16 @@ def paths_in(server: RabbitMQ) -> list[str]:
         while (message := channel.basic_get(QUEUE)) is not None:
             paths.append(json.loads(message.body)[0][1])
         return paths
+
+
+def fill(server: RabbitMQ) -> None:
+    """Declare the queue as a limited one, and put into it what there is room for and one more."""
+    with server.connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare(QUEUE, durable=True, auto_delete=False, arguments=LIMITED)
+        for _ in range(LIMIT + 1):
+            channel.basic_publish(amqp.Message("{}"), routing_key=QUEUE)
+        eventually(lambda: server.count(QUEUE) > LIMIT)
 
 
 def publish_members(engine: ModuleType, width: int) -> list[str]:
@@ -134,8 +145,12 @@ class TestPublishing:
 
     def test_what_the_broker_refuses_was_not_published(self, engine: ModuleType, rabbitmq: RabbitMQ) -> None:
         engine.app.conf.task_queues = [Queue(QUEUE, Exchange(QUEUE, type="topic"), QUEUE, queue_arguments=LIMITED)]
+        # How much of a burst a quorum queue takes before it tells its publisher of its limit is not fixed.
+        fill(rabbitmq)
+        before = rabbitmq.count(QUEUE)
         with pytest.raises(BrokerUnavailable, match="refused"):
             publish_members(engine, 100)
+        assert rabbitmq.count(QUEUE) == before
 
     def test_a_queue_of_another_type_is_an_error_that_names_it(self, engine: ModuleType, rabbitmq: RabbitMQ) -> None:
         rabbitmq.delete(QUEUE)
