@@ -5,7 +5,7 @@ export declare const COMMANDS: readonly ["run", "resume", "pause", "cancel", "re
 /** As in the attribute `commands`. `pause` takes pauses back too; `resume` and `reset` are also of one task. */
 export type Command = (typeof COMMANDS)[number];
 /** Why a command makes no sense now; a key of `words.run.reasons`. */
-export type Reason = "unknown" | "offline" | "working" | "undoing" | "idle" | "over" | "passed" | "never" | "cancelling" | "notOk" | "hidden";
+export type Reason = "unknown" | "offline" | "working" | "undoing" | "idle" | "over" | "passed" | "never" | "clean" | "cancelling" | "notOk" | "hidden";
 /** A command that is offered; with a reason it cannot be used. */
 export interface Offer {
     command: Command;

@@ -21,6 +21,7 @@ export type Reason =
   | "over"
   | "passed"
   | "never"
+  | "clean"
   | "cancelling"
   | "notOk"
   | "hidden";
@@ -77,6 +78,9 @@ const offline = (connection: string): Reason | null => (connection === "open" ? 
 const passedAll = ({ counts, total }: Situation): boolean =>
   total > 0 && (counts["ok"] ?? 0) + (counts["skipped"] ?? 0) === total;
 
+const resetWhole = ({ status, counts, total }: Situation): boolean =>
+  status === "inactive" && total > 0 && counts["inactive"] === total;
+
 /** What is offered for the whole run, in order. */
 export const runOffers = (state: Situation, connection: string, allowed: ReadonlySet<Command>): Offer[] => {
   const offers: Offer[] = [];
@@ -90,7 +94,7 @@ export const runOffers = (state: Situation, connection: string, allowed: Readonl
   offer("resume", "resume", busy(state) ?? (state.run ? (passedAll(state) ? "passed" : null) : "never"));
   offer("pause", state.paused ? "unpause" : "pause", idle ?? (cancelling ? "cancelling" : null));
   offer("cancel", working || !undoable(state) ? "cancel" : "undo", cancelReason(state, cancelling));
-  offer("reset", "reset", busy(state) ?? (state.run ? null : "never"));
+  offer("reset", "reset", busy(state) ?? (state.run ? (resetWhole(state) ? "clean" : null) : "never"));
   offer("destroy", "destroy", state.status === null ? "unknown" : null);
   return offers;
 };

@@ -54,6 +54,12 @@ describe("of the run", () => {
     expect(reasons(never)).toMatchObject({ run: null, resume: "never", reset: "never", cancel: "over" });
   });
 
+  test("reset as a whole, it can be resumed from the beginning, and there is nothing to reset", () => {
+    const reset = { status: "inactive", counts: { inactive: 4 } } as const;
+    expect(reasons(reset)).toMatchObject({ run: null, resume: null, reset: "clean", cancel: "over" });
+    expect(reasons({ ...reset, counts: { ok: 1, inactive: 3 } })).toMatchObject({ reset: null });
+  });
+
   test("being undone, it has to be waited for", () => {
     expect(reasons({ status: "cancelled", undo: "running" })).toMatchObject({ run: "undoing", cancel: "over" });
     expect(reasons({ status: "cancelled", undo: "done" })).toMatchObject({ run: null, cancel: "over" });
