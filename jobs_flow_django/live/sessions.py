@@ -83,6 +83,13 @@ class Guard:
     def watched(self) -> None:
         """Something is watched from now on, perhaps by a ticket, whose end is to be noticed."""
         self._supervisor.schedule_end(self)
+        tickets = self.scope.get("tickets", {})
+        if any(
+            mailbox.instance_id in tickets and tickets[mailbox.instance_id].is_expired
+            for mailbox in self.outlet.mailboxes
+        ):
+            # It was good when it was read.
+            self._supervisor.check_soon(self)
 
     async def turn_away(self, error: JobsFlowError, ref: Ref = None) -> None:
         """End it, and send nothing more of what instances do; ``ref`` is that of the request to blame."""
@@ -197,6 +204,10 @@ class Supervisor:
             guard.deadline = None
             self._waiting.discard(guard)
             self._schedule.put(guard, _now() + max(0.0, min(ends) - time.time()))
+
+    def check_soon(self, guard: Guard) -> None:
+        """Check it when next is looked."""
+        self._schedule.put(guard, _now())
 
     # -- ends of sessions --------------------------------------------------------------------
 
