@@ -6,13 +6,17 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Through Vite, so that the alias below is theirs as well. */
 const inline = [/@testing-library\/react/];
 
+/** On a busy machine five seconds, the default, are over before anything was drawn. */
+const patient = { testTimeout: 120_000, hookTimeout: 120_000 };
+
 /** What is pure is tested once; what React draws, on both versions that we promise. */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "pure", include: ["test/pure/**/*.test.ts"], environment: "node" } },
+      { test: { ...patient, name: "pure", include: ["test/pure/**/*.test.ts"], environment: "node" } },
       {
         test: {
+          ...patient,
           name: "react-19",
           env: { REACT: "19" },
           include: ["test/dom/**/*.test.tsx"],
@@ -33,6 +37,7 @@ export default defineConfig({
           ],
         },
         test: {
+          ...patient,
           name: "react-18",
           env: { REACT: "18" },
           include: ["test/dom/**/*.test.tsx"],

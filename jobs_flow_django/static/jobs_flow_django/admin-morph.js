@@ -10,11 +10,13 @@ const identity = (node) =>
 
 const isBlank = (node) => node.nodeType === Node.TEXT_NODE && !node.data.trim();
 
-/** Text that only grew is added to: a selection in it stays. */
+/** Text that only grew is added to, and the end taken off what is ahead of a late answer: a selection in it stays. */
 const morphText = (present, wanted) => {
-  if (present.data === wanted.data) return;
-  if (wanted.data.startsWith(present.data)) present.appendData(wanted.data.slice(present.data.length));
-  else present.data = wanted.data;
+  const [is, shall] = [present.data, wanted.data];
+  if (is === shall) return;
+  if (shall.startsWith(is)) present.appendData(shall.slice(is.length));
+  else if (is.startsWith(shall)) present.deleteData(shall.length, is.length - shall.length);
+  else present.data = shall;
 };
 
 const morphAttributes = (present, wanted) => {

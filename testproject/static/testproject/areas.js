@@ -19,11 +19,17 @@
     return answer;
   };
 
+  /** Element -> how often it was asked for: of two answers the later one may come first. */
+  const asked = new WeakMap();
+
   const refresh = async (id) => {
     for (const element of document.querySelectorAll("[data-follows]")) {
       if (!element.dataset.follows.split(" ").includes(id)) continue;
+      const turn = (asked.get(element) ?? 0) + 1;
+      asked.set(element, turn);
       const answer = await fetchFragment(element.dataset.src);
-      if (answer?.ok) element.innerHTML = await answer.text();
+      const text = answer?.ok ? await answer.text() : null;
+      if (text !== null && asked.get(element) === turn) element.innerHTML = text;
     }
   };
 

@@ -19,10 +19,12 @@
 
   document.addEventListener("jobs-flow:state", ({ target, detail }) => {
     const { id, status, workflow } = detail;
-    if (!list.contains(target) || !status || known.get(id) === status) return;
+    if (!list.contains(target) || !status) return;
+    // Also when it was told before: a list that was made earlier may have come later.
+    if (status === "deleted") target.closest("li")?.remove();
+    if (known.get(id) === status) return;
     // The list is made again after each change: what is only seen again is no news.
     if (known.has(id) || status === "working" || status === "deleted") tell(id, status, workflow);
     known.set(id, status);
-    if (status === "deleted") target.closest("li")?.remove();
   });
 })();

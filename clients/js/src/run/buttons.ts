@@ -12,6 +12,8 @@ export class Buttons {
   readonly #reason = make("p.reason", { role: "status" });
   readonly #group = make("div.buttons");
   readonly #buttons = new Map<string, { button: HTMLElement; offer: Offer }>();
+  /** Of which button it is said why it makes no sense. */
+  #said: string | null = null;
 
   constructor(actions: Actions) {
     this.#actions = actions;
@@ -27,7 +29,8 @@ export class Buttons {
       // By the command: "Pause" that becomes "Unpause" is the same button, and keeps the focus.
       const known = this.#buttons.get(offer.command) ?? this.#make(offer);
       seen.add(offer.command);
-      if (known.offer.path !== offer.path || !offer.reason) setText(this.#reason, "");
+      // Not when another one makes sense: what is only drawn again leaves it to be read.
+      if (this.#said === offer.command && (known.offer.path !== offer.path || !offer.reason)) this.#say(null, "");
       known.offer = offer;
       setText(known.button, runWords.commands[offer.label] ?? offer.label);
       const why = offer.reason ? (runWords.reasons[offer.reason] ?? "") : "";
@@ -41,7 +44,13 @@ export class Buttons {
       if (seen.has(command)) continue;
       button.remove();
       this.#buttons.delete(command);
+      if (this.#said === command) this.#say(null, "");
     }
+  }
+
+  #say(command: string | null, reason: string): void {
+    this.#said = command;
+    setText(this.#reason, reason);
   }
 
   #make(offer: Offer): { button: HTMLElement; offer: Offer } {
@@ -50,7 +59,7 @@ export class Buttons {
     const entry = { button, offer };
     button.addEventListener("click", () => {
       const { reason } = entry.offer;
-      setText(this.#reason, reason ? (runWords.reasons[reason] ?? reason) : "");
+      this.#say(reason ? offer.command : null, reason ? (runWords.reasons[reason] ?? reason) : "");
       if (!reason) this.#actions.ask(entry.offer, button);
     });
     this.#buttons.set(offer.command, entry);

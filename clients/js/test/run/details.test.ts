@@ -66,7 +66,7 @@ describe("details", () => {
     });
     const store = new DetailsStore(fetch, () => undefined);
     for (let number = 0; number < 20; number++) store.attempts(`#.${number}`, { attempt: 2 });
-    await vi.waitFor(() => expect(fetch).toHaveBeenCalledTimes(20));
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalledTimes(20), { timeout: 20_000 });
     expect(most).toBe(3);
   });
 
