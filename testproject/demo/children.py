@@ -21,7 +21,7 @@ GRACE = 8.0
 #: What asks the launcher to stop.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds that it has to come up.
-STARTUP = 60.0
+STARTUP = 180.0
 TAIL_LINES = 15
 
 
@@ -116,9 +116,12 @@ class Children:
     def stop(self) -> None:
         """Stop all that is left, last started first."""
         while self._children:
-            child = self._children[-1]
-            self._end(child)
-            self._children.remove(child)
+            self.drop(self._children[-1])
+
+    def drop(self, child: Child) -> None:
+        """Stop one of them; the others go on."""
+        self._end(child)
+        self._children.remove(child)
 
     def _end(self, child: Child) -> None:
         try:
@@ -158,7 +161,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def wait_until(ready: Callable[[], bool], children: Children, what: str) -> None:
-    """Wait for ``ready()`` to be true while all children live; ``DemoError`` after a minute."""
+    """Wait for ``ready()`` to be true while all children live; ``DemoError`` after ``STARTUP`` seconds."""
     deadline = time.monotonic() + STARTUP
     while not ready():
         children.check()

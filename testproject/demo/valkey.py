@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import redis
 
-from testproject.demo.children import Children, DemoError, wait_until
+from testproject.demo.children import Child, Children, DemoError, wait_until
 from testproject.demo.ports import HOST, free_port
 
 #: The first port that is tried.
 PORT = 6390
 #: What needs one, and what each is.
 VARIABLES = ("CELERY_BROKER_URL", "JOBS_FLOW_STORAGE_URL", "CHANNEL_REDIS_URL")
+#: What its log says when it has come up, and when somebody else has the port.
+_READY, _TAKEN = b"Ready to accept connections", b"Failed listening on port"
 
 
 def find_server() -> str:
@@ -51,13 +54,27 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 def start(children: Children, directory: Path) -> str:
     """Start a Valkey on a free port, with its data in ``directory``; its URL once it answers."""
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port(PORT)
-    options = {"bind": HOST, "port": str(port), "appendonly": "yes", "save": "", "daemonize": "no"}
-    command = [find_server(), *(part for name, value in options.items() for part in (f"--{name}", value))]
-    children.start("valkey", command, directory=directory)
-    url = f"redis://{HOST}:{port}/0"
-    wait_until(lambda: answers(url), children, "Valkey")
-    return url
+    port = PORT
+    while True:
+        port = free_port(port)
+        url = f"redis://{HOST}:{port}/0"
+        options = {"bind": HOST, "port": str(port), "appendonly": "yes", "save": "", "daemonize": "no"}
+        command = [find_server(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        child = children.start("valkey", command, directory=directory)
+        try:
+            wait_until(partial(_is_up, child, url), children, "Valkey")
+        except DemoError:
+            # Another demo that is starting, on other files, has found the same port free.
+            if _TAKEN not in child.log.read_bytes():
+                raise
+            children.drop(child)
+        else:
+            return url
+
+
+def _is_up(child: Child, url: str) -> bool:
+    """Whether it answers, and not that of somebody else on the same port."""
+    return _READY in child.log.read_bytes() and answers(url)
 
 
 def answers(url: str) -> bool:
