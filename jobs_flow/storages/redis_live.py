@@ -24,6 +24,8 @@ logger = logging.getLogger("jobs_flow.storage")
 
 #: Seconds between attempts to reach a server that has gone.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0)
+#: Seconds for which somebody who adds an instance waits for the connection.
+CONNECTED_IN = 2.0
 #: Seconds in which a server has to confirm what is subscribed to.
 CONFIRMED_IN = 5.0
 #: Seconds between two attempts to end the reader.
@@ -59,7 +61,7 @@ class RedisSubscription(Inbox):
             self._reader = asyncio.create_task(self._read(), name="jobs-flow-subscription")
         if not self._connected.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._connected.wait(), 2)
+                await asyncio.wait_for(self._connected.wait(), CONNECTED_IN)
             return
         confirmed = self._confirmed.setdefault(instance_id, asyncio.get_running_loop().create_future())
         try:

@@ -213,7 +213,8 @@ class CeleryBackend(Backend):
                     if _is_passing(self.app, error):
                         raise
                     return True
-                # A quorum queue that has no leader yet says 0: that costs second messages, which are refused.
+                # A quorum queue that has no leader yet, or does not answer within 250 ms, says 0: that costs second
+                # messages, which are refused.
                 return not found.message_count
         except Exception as error:
             raise BrokerUnavailable(reason=f"{type(error).__name__}: {error}".rstrip(".")) from error

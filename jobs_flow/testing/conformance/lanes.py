@@ -135,12 +135,14 @@ class TestWatermark:
         assert len(found(storage, grace=0)) == 1
 
     def test_before_the_mark_by_more_than_the_grace(self, storage: Storage) -> None:
-        grace = 300
         early = single(storage)
-        pass_time(grace + 50)
+        pass_time(350)
         late = single(storage)
         last = single(storage)
         last.claim("#.a.n0")
+        first, second, mark = (each.task("#.a.n0")["queuedAt"] for each in (early, late, last))
+        # Between the two, however long it took to queue them.
+        grace = mark - (first + second) // 2
         pass_time(grace + 50)
         assert late.task("#.a.n0")["status"] == "queued"
         assert found(storage, grace=grace) == [early.id], "publishing may have taken them out of their order"

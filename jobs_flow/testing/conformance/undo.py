@@ -73,7 +73,7 @@ class TestUndoBegin(Ended):
         storage.settle(Due("ended", scenario.id, "#", 1, None, "1 failed"))
         begin(scenario)
         assert scenario.due() == []
-        assert soon(storage.next_due).between(NOTICE_DELAY - 5_000, NOTICE_DELAY)
+        assert soon(storage.next_due).between(NOTICE_DELAY - 12_000, NOTICE_DELAY)
         scenario.bring_due("undo")
         [due] = scenario.due().of(1)
         assert (due.kind, due.path, due.run, due.detail) == ("undo", "#", 2, "")
