@@ -18,7 +18,7 @@ import redis
 
 from tests.support import plugin
 from tests.support.packaging import build_wheel
-from tests.support.processes import Process, WebServer, Worker
+from tests.support.processes import Process, WebServer, Worker, worker_number
 from tests.support.router import every_model_in
 from tests.support.servers import MariaDB, ServerMissing, Valkey, find_chromium, redis_program
 from tests.support.servers_dynamodb import DynamoDB, elsewhere, make_table
@@ -132,8 +132,10 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 @pytest.fixture
 def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
     """An empty MariaDB database for this test alone, as a ``DATABASE_URL``."""
-    yield mariadb.create_database("jobs_flow_empty")
-    mariadb.drop_database("jobs_flow_empty")
+    # Of this process: a server that the environment names may serve several.
+    name = f"jobs_flow_empty_{worker_number()}"
+    yield mariadb.create_database(name)
+    mariadb.drop_database(name)
 
 
 @pytest.fixture(scope="session")

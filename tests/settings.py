@@ -12,6 +12,8 @@ DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
 DATABASES["mysql"] = environment.database(
     os.environ.get("JOBS_FLOW_TEST_MYSQL_URL") or "mysql://root@127.0.0.1:1/jobs_flow"
 )
+# It stands alone, so that a test of it can be selected alone.
+DATABASES["mysql"]["TEST"]["DEPENDENCIES"] = []
 DATABASE_ROUTERS = ["tests.support.router.CurrentDatabase"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

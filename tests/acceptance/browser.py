@@ -23,7 +23,7 @@ class Browser:
 
     def get(self, address: str) -> str:
         """The text of a page; its address after redirects is kept."""
-        with self._opener.open(address, timeout=20) as answer:
+        with self._opener.open(address, timeout=60) as answer:
             self.address = answer.url
             return str(answer.read().decode())
 
@@ -33,6 +33,6 @@ class Browser:
         assert token, page
         body = urlencode({"csrfmiddlewaretoken": token.group(1), **fields}).encode()
         request = Request(address, body, {"Referer": self.address})
-        with self._opener.open(request, timeout=20) as answer:
+        with self._opener.open(request, timeout=60) as answer:
             self.address = answer.url
             return str(answer.read().decode())

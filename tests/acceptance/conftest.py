@@ -24,4 +24,4 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     for demo in demos:
         demo.end()
     # Killed, as by a user in a hurry: the guardians end what they have started.
-    eventually(lambda: not any(demo.processes() for demo in demos), 20)
+    eventually(lambda: not any(demo.processes() for demo in demos), 60)

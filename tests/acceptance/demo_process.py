@@ -50,7 +50,7 @@ class Demo(Process):
 
     def wait_until_up(self) -> str:
         """The address, once the demo says it."""
-        return self.wait_for_output(r"^Open +(http://127\.0\.0\.1:\d+)/demo-login/", timeout=90).group(1)
+        return self.wait_for_output(r"^Open +(http://127\.0\.0\.1:\d+)/demo-login/", timeout=180).group(1)
 
     def login_url(self) -> str:
         """The link that it printed."""
@@ -58,7 +58,7 @@ class Demo(Process):
 
     def valkey_port(self) -> int:
         """The port that it printed."""
-        return int(self.wait_for_output(r"redis-cli -p (\d+)", timeout=90).group(1))
+        return int(self.wait_for_output(r"redis-cli -p (\d+)", timeout=180).group(1))
 
     def instance_id(self) -> str:
         """The instance of ``--once``."""

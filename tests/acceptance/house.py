@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from scripts.environment import ROOT
 from tests.acceptance.browser import Browser
+from tests.support.held import held
 from tests.support.live import Watcher
 from tests.support.processes import WebServer, Worker
 
@@ -31,7 +32,7 @@ class House:
         self._env: dict[str, str | None] = {
             **servers,
             "TESTPROJECT_VAR": str(var),
-            "DEMO_PACE": "0.1",
+            "DEMO_PACE": "0.2",
             "JOBS_FLOW_LEASE": "3",
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
         }
@@ -63,7 +64,7 @@ class House:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stdout
@@ -75,6 +76,14 @@ class House:
         page = browser.get(f"{self.web.url}/login/")
         browser.post(f"{self.web.url}/login/", page, username=USER, password=PASSWORD)
         return Visitor(self.web, browser)
+
+    def watch(self, visitor: Visitor, behaviour: str) -> str:
+        """Start one of the behaviours and watch it from before its first task; the id of the instance."""
+        with held(self.worker):
+            id = visitor.start(behaviour)
+            visitor.ask("watchWorkflowInstance", workflowId=id)
+            visitor.listen(lambda: visitor.watcher.status == "working" and bool(visitor.watcher.statuses))
+        return id
 
 
 class Visitor:
@@ -89,7 +98,9 @@ class Visitor:
 
     def __enter__(self) -> Self:
         web, headers = self._web, {"Cookie": self.browser.cookies}
-        opened = connect(f"{web.websocket_url}/ws/jobs-flow/", origin=web.url, additional_headers=headers)
+        opened = connect(
+            f"{web.websocket_url}/ws/jobs-flow/", origin=web.url, additional_headers=headers, open_timeout=60
+        )
         self._socket = self._stack.enter_context(opened)
         return self
 
@@ -115,7 +126,7 @@ class Visitor:
         self.ask(kind, ref=kind, **fields)
         return self.listen(lambda: self.watcher.messages[-1].get("ref") == kind)
 
-    def listen(self, heard: Callable[[], bool], timeout: float = 30) -> dict[str, Any]:
+    def listen(self, heard: Callable[[], bool], timeout: float = 90) -> dict[str, Any]:
         """Take messages until it is so after one of them, which is given."""
         while True:
             message: dict[str, Any] = json.loads(self._socket.recv(timeout))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 from collections.abc import Callable
@@ -12,11 +11,14 @@ from urllib.error import HTTPError
 import pytest
 import redis
 
+from testproject.demo import valkey as demo_valkey
+from testproject.demo.children import Children
 from testproject.demo.shared import share
 from tests.acceptance.browser import Browser
 from tests.acceptance.demo_process import Demo
 from tests.support.eventually import eventually
 from tests.support.processes import free_port
+from tests.support.servers import Valkey
 
 Start = Callable[..., Demo]
 
@@ -32,7 +34,7 @@ class TestPages:
 
         browser.post(f"{address}/reports/", page, year="2013", rain="on")
         assert "/reports/0" in browser.address
-        page = eventually(lambda: found if "Seattle, 2013" in (found := browser.get(browser.address)) else "", 60)
+        page = eventually(lambda: found if "Seattle, 2013" in (found := browser.get(browser.address)) else "", 120)
         assert page.count(".png") == 5
 
         with pytest.raises(HTTPError, match="403"):
@@ -59,10 +61,24 @@ class TestPages:
         second = start_demo("--port", port)
         assert second.wait_until_up() != first.wait_until_up()
         assert second.valkey_port() == first.valkey_port()
-        assert second.terminate(30) == 0
+        assert second.terminate(60) == 0
         with redis.Redis(port=first.valkey_port()) as client:
             assert client.ping()
-        assert first.terminate(30) == 0
+        assert first.terminate(60) == 0
+
+
+class TestValkey:
+    def test_a_port_that_somebody_else_has_taken_meanwhile(
+        self, valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        free = free_port()
+        ports = iter([valkey.port, free])
+        monkeypatch.setattr(demo_valkey, "free_port", lambda wanted: next(ports))
+        with Children(tmp_path / "log") as children:
+            url = demo_valkey.start(children, tmp_path / "valkey")
+            assert url == f"redis://127.0.0.1:{free}/0"
+            assert demo_valkey.answers(url)
+            children.check()
 
 
 class TestStopping:
@@ -72,8 +88,8 @@ class TestStopping:
         demo.wait_until_up()
         assert len(demo.processes()) >= 6  # launcher, guardian, Valkey, worker with two children, web server
         demo.send(number)
-        assert demo.wait(30) == 0
-        assert eventually(lambda: not demo.processes())
+        assert demo.wait(60) == 0
+        assert eventually(lambda: not demo.processes(), 60)
 
     @pytest.mark.parametrize(
         ("name", "part"),
@@ -87,9 +103,9 @@ class TestStopping:
         demo = start_demo("--port", str(free_port()))
         demo.wait_until_up()
         demo.child(part).kill()
-        assert demo.wait(30) == 3
+        assert demo.wait(60) == 3
         assert f"{name} has ended (signal SIGKILL). The end of" in demo.output()
-        assert eventually(lambda: not demo.processes())
+        assert eventually(lambda: not demo.processes(), 60)
 
     def test_even_a_killed_launcher_leaves_nothing_behind(self, start_demo: Start) -> None:
         demo = start_demo("--port", str(free_port()))
@@ -101,7 +117,7 @@ class TestStopping:
         with share(demo.var) as shared:
             assert not shared.first
         guardian.resume()
-        assert eventually(lambda: not demo.processes(), 20)
+        assert eventually(lambda: not demo.processes(), 60)
         assert eventually(lambda: self._is_free(demo.var))
 
     def _is_free(self, directory: Path) -> bool:
@@ -117,12 +133,13 @@ class TestOtherServers:
             "--port", str(free_port()), env={"DATABASE_URL": mariadb_url, "CELERY_BROKER_URL": valkey_url}
         )
         address = demo.wait_until_up()
-        assert re.search(r"^Database +mysql \w+ at 127\.0\.0\.1:\d+$", demo.output(), re.MULTILINE)
+        # It comes after the line with the address.
+        demo.wait_for_output(r"^Database +mysql \w+ at 127\.0\.0\.1:\d+$")
         browser = Browser()
         page = browser.get(demo.login_url())
         browser.post(f"{address}/behaviours/parallel/start/", page)
         assert "?instance=" in browser.address
-        eventually(lambda: "&quot;total&quot;: 32" in browser.get(browser.address), 30)
+        eventually(lambda: "&quot;total&quot;: 32" in browser.get(browser.address), 120)
         # The records are in the demo's own Valkey, which has no queue of the broker.
         with redis.Redis(port=demo.valkey_port(), decode_responses=True) as client:
             instance = browser.address.rpartition("=")[2]

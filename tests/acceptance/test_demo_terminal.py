@@ -47,7 +47,9 @@ def shown(state: State, *, terminal: bool, width: int = 80) -> str:
     console = Console(file=output, force_terminal=terminal, width=width, color_system=None)
     with view(console, "weather_report") as display:
         display.show(state, list(state.tasks))
-    return re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", output.getvalue())
+    # It is drawn again by the clock, as often as there is time for it, over lines that are erased first.
+    last = output.getvalue().rpartition("\x1b[2K")[2]
+    return re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", last)
 
 
 class TestView:

@@ -52,8 +52,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 class TestHeart:
     def test_it_is_started_watched_live_and_shown(self, house: House) -> None:
         with house.enter() as visitor:
-            id = visitor.start("parallel")
-            visitor.ask("watchWorkflowInstance", workflowId=id)
+            id = house.watch(visitor, "parallel")
             visitor.listen(lambda: visitor.watcher.status == "done")
             watcher = visitor.watcher
             assert {record["status"] for record in watcher.statuses.values()} == {"ok"}
@@ -80,13 +79,13 @@ class TestHeart:
 
     def test_one_that_runs_is_cancelled(self, house: House) -> None:
         with house.enter() as visitor:
-            watcher, id = visitor.watcher, visitor.start("context")
-            visitor.ask("watchWorkflowInstance", workflowId=id)
-            visitor.listen(lambda: watcher.status_of("#.order") == "running")
+            watcher, id = visitor.watcher, house.watch(visitor, "context")
+            # Whoever looks late sees the first task at its end, and asks for the end of the second.
+            visitor.listen(lambda: watcher.status_of("#.order") in ("running", "ok"))
             visitor.command("cancelWorkflow", workflowId=id)
             if watcher.status != "cancelled":
                 visitor.listen(lambda: watcher.status == "cancelled")
-            assert watcher.status_of("#.letter") == "inactive"
+            assert watcher.status_of("#.letter") in ("inactive", "cancelled")
 
     def test_the_admin_shows_the_run_and_the_list_follows(self, house: House) -> None:
         with house.enter() as visitor:
@@ -97,7 +96,7 @@ class TestHeart:
             assert "#.first" in run
             assert "42" in visitor.page(f"/admin/jobs_flow_django/workflowinstance/{id}/change/?task=%23.second")
             done = "/admin/jobs_flow_django/workflowinstance/?status__exact=done"
-            assert eventually(lambda: id in visitor.page(done), 10)
+            assert eventually(lambda: id in visitor.page(done), 60)
 
     def test_commands_of_manage_py(self, house: House) -> None:
         with house.enter() as visitor:
@@ -107,4 +106,4 @@ class TestHeart:
             house.manage("jobs_flow_resume", id)
             visitor.listen(lambda: visitor.watcher.instance["run"] == 2 and visitor.watcher.status == "failed")
             house.manage("jobs_flow_destroy", id)
-            assert eventually(lambda: id not in visitor.page("/admin/jobs_flow_django/workflowinstance/"), 10)
+            assert eventually(lambda: id not in visitor.page("/admin/jobs_flow_django/workflowinstance/"), 60)

@@ -33,7 +33,7 @@ def worker(start_process: Callable[[Process], Process], environment: dict[str, s
     script = Path(sys.executable).with_name("celery")
     argv = [sys.executable, script, "-A", "app", "worker", "-c", "2", "-l", "INFO"]
     process = start_process(Process(argv, name="plain-worker", cwd=EXAMPLE, env=environment))
-    process.wait_for_output(r"celery@\S+ ready\.", 30)
+    process.wait_for_output(r"celery@\S+ ready\.", 90)
     return process
 
 
@@ -41,7 +41,7 @@ def run(environment: dict[str, str | None], *arguments: str) -> subprocess.Compl
     """``python run.py``, ended."""
     found = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
     command = [sys.executable, "run.py", *arguments]
-    return subprocess.run(command, cwd=EXAMPLE, env=found, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=EXAMPLE, env=found, capture_output=True, text=True, timeout=180, check=False)
 
 
 class TestWithoutDjango:

@@ -10,11 +10,16 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.async_api import expect as expect_in_coroutines
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.pages import RECORDER
 from tests.support.processes import WebServer, Worker
 from tests.support.servers import CHROMIUM_FLAGS
+
+# Five seconds are its own default: little for a page that asks a server that asks a storage, where all share two cores.
+expect.set_options(timeout=30_000)
+expect_in_coroutines.set_options(timeout=30_000)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def worker(session: dict[str, Any], storage_url: str, start_worker: Callable[...
 def browser(chromium: Path) -> Iterator[Browser]:
     """The browser, for one test."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS), timeout=90_000)
         yield browser
         browser.close()
 

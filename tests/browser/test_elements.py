@@ -78,9 +78,9 @@ def server(django_db_setup: None) -> Iterator[WebServer]:
         yield started.wait_until_ready()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def worker(django_db_setup: None) -> Iterator[Worker]:
-    """A worker of the example project."""
+    """A worker of the example project. Not for longer: it would take up what a test moves itself, as lost."""
     with Worker("testproject", pool="threads", env={"DEMO_PACE": "0.05"}) as started:
         yield started.wait_until_ready()
 
@@ -93,7 +93,9 @@ def user(transactional_db: None) -> Any:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(chromium), args=list(CHROMIUM_FLAGS))
+        browser = await playwright.chromium.launch(
+            executable_path=str(chromium), args=list(CHROMIUM_FLAGS), timeout=90_000
+        )
         yield browser
         await browser.close()
 
@@ -363,8 +365,7 @@ async def ask(
     page: Page, button: str, confirm: str, *, within: Locator | None = None, refused: bool = False
 ) -> Locator:
     """Give a command by keyboard: its button, then that of the dialog, which stays open if it is refused."""
-    await (within or page).get_by_role("button", name=button, exact=True).focus()
-    await page.keyboard.press("Enter")
+    await press(page, (within or page).get_by_role("button", name=button, exact=True))
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_be_visible()
     send = dialog.get_by_role("button", name=confirm, exact=True)
@@ -378,6 +379,16 @@ async def ask(
     if not refused:
         await expect(dialog).to_be_hidden()
     return dialog
+
+
+async def press(page: Page, button: Locator, *, usable: bool = True) -> None:
+    """Press the button of a command by keyboard, once it can be used, or cannot any more.
+
+    What an earlier command has changed is told after that was answered.
+    """
+    await expect(button).to_have_attribute("aria-disabled", "false" if usable else "true")
+    await button.focus()
+    await page.keyboard.press("Enter")
 
 
 async def choose(page: Page, name: str) -> None:
@@ -408,7 +419,7 @@ class TestCommands:
         page = await visit(instance)
         await expect(badge(page)).to_have_text("Not started")
         await ask(page, "Run all", "Run all")
-        await expect(badge(page)).to_have_text("Failed", timeout=20_000)
+        await expect(badge(page)).to_have_text("Failed", timeout=60_000)
         await expect(page.get_by_role("button", name="Run all")).to_be_focused()
         # Nothing was selected: what failed is shown.
         panel = page.locator(".panel")
@@ -416,8 +427,7 @@ class TestCommands:
         await expect(panel.get_by_text("There are no more umbrellas.").first).to_be_visible()
         await expect(panel.get_by_text("asking the shelf")).to_be_visible()
 
-        await page.get_by_role("button", name="Resume…").focus()
-        await page.keyboard.press("Enter")
+        await press(page, page.get_by_role("button", name="Resume…"))
         dialog = page.get_by_role("dialog", name="Resume?")
         await expect(dialog.get_by_text("2 tasks will run:")).to_be_visible()
         await expect(dialog.get_by_role("listitem")).to_have_text(["#.reserve", "#.send"])
@@ -431,7 +441,7 @@ class TestCommands:
 
         await ask(page, "Resume from here…", "Resume", within=panel)
         await expect(page.locator(".run-number")).to_have_text("Run 2")
-        await expect(badge(page)).to_have_text("Failed", timeout=20_000)
+        await expect(badge(page)).to_have_text("Failed", timeout=60_000)
         await expect(panel.get_by_text("Run 1, attempt 1: Failed")).to_be_visible()
         await ask(page, "Reset this task…", "Reset", within=panel)
         await expect(task(page, "reserve Not run")).to_be_visible()
@@ -449,10 +459,9 @@ class TestCommands:
         await choose(page, "first")
         panel = page.locator(".panel")
         await ask(page, "Run this task", "Run", within=panel)
-        await expect(task(page, "first Done")).to_be_visible(timeout=20_000)
+        await expect(task(page, "first Done")).to_be_visible(timeout=60_000)
         await choose(page, "second")
-        await panel.get_by_role("button", name="Run this task").focus()
-        await page.keyboard.press("Enter")
+        await press(page, panel.get_by_role("button", name="Run this task"))
         dialog = page.get_by_role("dialog")
         await dialog.locator("summary").focus()
         await page.keyboard.press("Enter")
@@ -465,42 +474,13 @@ class TestCommands:
         await dialog.get_by_role("button", name="Run", exact=True).focus()
         await page.keyboard.press("Enter")
         await expect(dialog).to_be_hidden()
-        await expect(panel.get_by_text("122", exact=True)).to_be_visible(timeout=20_000)
-
-    async def test_pause_unpause_cancel_and_destroy(self, visit: Visit, make: Make, user: Any) -> None:
-        await sync_to_async(permit)(user, "delete")
-        # No worker would wait for a keyboard.
-        driven = await sync_to_async(make)(["load", "report"])
-        await asyncio.to_thread(lambda: driven.start().claim("#.load"))
-        page = await visit(driven.id, commands="all")
-        await expect(badge(page)).to_have_text("Running")
-        await ask(page, "Pause", "Pause")
-        await expect(badge(page)).to_have_text("Paused")
-        await expect(page.get_by_role("button", name="Unpause")).to_be_focused()
-        await ask(page, "Unpause", "Unpause")
-        await expect(badge(page)).to_have_text("Running")
-        await choose(page, "load")
-        await ask(page, "Cancel this task…", "Cancel the task")
-        await page.get_by_role("button", name="Cancel this task…").focus()
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_text("It is being cancelled.")).to_be_visible()
-        await ask(page, "Cancel…", "Cancel the run")
-        await expect(badge(page)).to_have_text("Cancelling")
-        await asyncio.to_thread(driven.end, "#.load", status="cancelled")
-        await expect(badge(page)).to_have_text("Cancelled")
-        # What makes no sense now says why instead.
-        await page.get_by_role("button", name="Pause").focus()
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_text("It is not running.", exact=True)).to_be_visible()
-        await expect(page.get_by_role("dialog")).to_be_hidden()
-        await ask(page, "Destroy…", "Destroy")
-        await expect(page.get_by_text("This workflow has been removed.")).to_be_visible()
+        await expect(panel.get_by_text("122", exact=True)).to_be_visible(timeout=60_000)
 
     async def test_edit_updaters(self, visit: Visit, worker: Worker, user: Any) -> None:
         await sync_to_async(permit)(user, "change")
         instance = await sync_to_async(create)("ok", user, execute=True)
         page = await visit(instance)
-        await expect(badge(page)).to_have_text("Done", timeout=20_000)
+        await expect(badge(page)).to_have_text("Done", timeout=60_000)
         await choose(page, "first")
         section = page.locator("details.section", has=page.get_by_role("heading", name="Context updaters"))
         await section.locator("summary").first.focus()
@@ -522,6 +502,36 @@ class TestCommands:
         await expect(section.get_by_text("Saved.")).to_be_visible()
         await expect(section.get_by_text("$set")).to_be_visible()
         assert (await jobs.aget_task(instance, "#.first"))["updaters"] == [{"weather": {"$set": "rain"}}]
+
+
+class TestCommandsOfNoWorker:
+    """By keyboard alone; a worker would not wait for it."""
+
+    async def test_pause_unpause_cancel_and_destroy(self, visit: Visit, make: Make, user: Any) -> None:
+        await sync_to_async(permit)(user, "delete")
+        driven = await sync_to_async(make)(["load", "report"])
+        await asyncio.to_thread(lambda: driven.start().claim("#.load"))
+        page = await visit(driven.id, commands="all")
+        await expect(badge(page)).to_have_text("Running")
+        await ask(page, "Pause", "Pause")
+        await expect(badge(page)).to_have_text("Paused")
+        await expect(page.get_by_role("button", name="Unpause")).to_be_focused()
+        await ask(page, "Unpause", "Unpause")
+        await expect(badge(page)).to_have_text("Running")
+        await choose(page, "load")
+        await ask(page, "Cancel this task…", "Cancel the task")
+        await press(page, page.get_by_role("button", name="Cancel this task…"), usable=False)
+        await expect(page.get_by_text("It is being cancelled.")).to_be_visible()
+        await ask(page, "Cancel…", "Cancel the run")
+        await expect(badge(page)).to_have_text("Cancelling")
+        await asyncio.to_thread(driven.end, "#.load", status="cancelled")
+        await expect(badge(page)).to_have_text("Cancelled")
+        # What makes no sense now says why instead.
+        await press(page, page.get_by_role("button", name="Pause"), usable=False)
+        await expect(page.get_by_text("It is not running.", exact=True)).to_be_visible()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await ask(page, "Destroy…", "Destroy")
+        await expect(page.get_by_text("This workflow has been removed.")).to_be_visible()
 
     async def test_what_is_refused_is_said_where_the_button_is(self, visit: Visit, make: Make, user: Any) -> None:
         other = await sync_to_async(get_user_model().objects.create_user)("other")

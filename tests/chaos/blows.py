@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import psutil
 
 from tests.chaos.house import AGAIN, House
 from tests.chaos.shapes import Node, random_tree
@@ -34,6 +37,8 @@ class Options:
     interval: float = 4.0
     broker: str = "redis"
     storage: str = "redis"
+    #: Seconds beyond LEASES that a slow machine gets, on which a worker may take so long to start again.
+    slack: float = 0.0
 
 
 @dataclass
@@ -85,7 +90,7 @@ class Chaos:
             judge = Judge(house.jobs.storage, house.ledger)
             for id, tasks in self._trees.items():
                 judge.judge(id, tasks)
-            if late > LEASES:
+            if late > LEASES + options.slack / options.lease:
                 judge.account.violations.append(f"LATE: the last end came {late:.1f} leases after the last blow")
             again = house.logs(lambda line: AGAIN in line)
             return Result(
@@ -147,8 +152,10 @@ class Chaos:
         if children:
             child = self._chance.choice(children)
             self._say("SIGKILL to a child")
-            child.kill()
-            self._blows["children killed"] += 1
+            # It may have died of its task.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+                self._blows["children killed"] += 1
 
     def _flush_broker(self, house: House) -> None:
         self._say("the broker is emptied")

@@ -20,7 +20,7 @@ from tests.chaos import project
 Call = tuple[str, Sequence[Any], Mapping[str, Any]]
 
 
-def call_all(calls: Sequence[Call], environment: Mapping[str, str], timeout: float = 60.0) -> list[dict[str, Any]]:
+def call_all(calls: Sequence[Call], environment: Mapping[str, str], timeout: float = 180.0) -> list[dict[str, Any]]:
     """Make the calls from as many processes at once; what each gave."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos.client"],

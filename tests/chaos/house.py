@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs_flow import Jobs
+from jobs_flow.errors import BrokerUnavailable
 from jobs_flow.storages.records import Instance
-from jobs_flow.workflows.states import FINISHED
+from jobs_flow.workflows.states import FINISHED, InstanceStatus
 from tests.chaos import project, servers
 from tests.chaos.ledger import Ledger
 from tests.chaos.shapes import Node
@@ -121,9 +123,21 @@ class House:
     def create(self, tasks: Sequence[Node], *, execute: bool = True, **options: Any) -> str:
         """An instance of the tasks; its id."""
         context = {"ledger": str(self.directory), "pace": 1.0, "gate": str(self.directory / "gate")}
-        return self.jobs.create_workflow_instance(
+        id = self.jobs.create_workflow_instance(
             "chaos_tree", {"tasks": list(tasks)}, base_context=context, execute=execute, **options
         )
+        if execute:
+            eventually(lambda: self._is_started(id), 60)
+        return id
+
+    def _is_started(self, id: str) -> bool:
+        """Asks again for a start that a broker was too slow to confirm, as its caller would."""
+        header = self.jobs.storage.get_instance(id)
+        if header is None or header.status != InstanceStatus.INACTIVE:
+            return True
+        with contextlib.suppress(BrokerUnavailable):
+            self.jobs.execute_all_tasks(id)
+        return False
 
     def headers(self, ids: Sequence[str]) -> dict[str, Instance]:
         """Those that are there."""

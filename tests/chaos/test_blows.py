@@ -34,7 +34,15 @@ class TestBlows:
     @pytest.mark.parametrize(("broker", "storage"), HOUSES)
     def test_all_end_as_they_should_soon_after_the_last_blow(self, broker: str, storage: str, seed: str) -> None:
         options = Options(
-            workflows=16, seconds=4, seed=seed, workers=2, lease=4, interval=3, broker=broker, storage=storage
+            workflows=16,
+            seconds=4,
+            seed=seed,
+            workers=2,
+            lease=4,
+            interval=3,
+            broker=broker,
+            storage=storage,
+            slack=20,
         )
         result = Chaos(options, print).run()
         assert result.account.violations == []

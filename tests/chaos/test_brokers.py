@@ -43,7 +43,7 @@ class TestBrokerIsGone:
         trees = [random_tree(f"broker-{blow}-{n}") for n in range(12)]
         trees = [tree for tree in trees if not any(child["do"] == "dies" for top in tree for child in top["children"])]
         instances = {house.create(tree): tree for tree in trees}
-        eventually(lambda: house.ledger.paths(next(iter(instances))), 20)
+        eventually(lambda: house.ledger.paths(next(iter(instances))), 60)
         match blow:
             case "emptied":
                 house.broker.empty()
@@ -51,7 +51,7 @@ class TestBrokerIsGone:
                 house.broker.restart()
             case "killed":
                 house.broker.renew()
-        house.wait(list(instances), 60)
+        house.wait(list(instances), 120)
         assert judged(house, instances) == []
 
     @pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
@@ -61,10 +61,10 @@ class TestBrokerIsGone:
         house = open_house(broker=broker)
         tree = wide(5)
         id = house.create(tree)
-        assert house.broker.waiting() == 1
+        eventually(lambda: house.broker.waiting() == 1)
         house.broker.empty()
         house.start_worker()
-        house.wait([id], 30)
+        house.wait([id], 60)
         assert judged(house, {id: tree}) == []
         assert published_again(house) >= 1
 
@@ -75,14 +75,15 @@ class TestDoubled:
         [("redis", "prefork"), *([("redis", "threads"), ("rabbitmq", "prefork")] if IS_LONG else [])],
     )
     def test_each_message_is_delivered_twice(self, open_house: Open, broker: str, pool: str) -> None:
-        house = open_house(broker=broker, pool=pool)
+        # Nothing is lost here, and nobody who is only slow is to lose his task.
+        house = open_house(broker=broker, pool=pool, lease=10.0)
         for _ in range(2):
             house.start_worker(twice=True, wait=False)
         for worker in house.workers:
             worker.wait_until_ready()
         trees = [random_tree(f"twice-{pool}-{n}", deadly=False) for n in range(12)]
         instances = {house.create(tree): tree for tree in trees}
-        house.wait(list(instances), 60)
+        house.wait(list(instances), 120)
         assert judged(house, instances) == []
         for id in instances:
             starts, raised = Counter(house.ledger.paths(id)), Counter(house.ledger.paths(id, "raise"))
@@ -94,14 +95,15 @@ class TestLost:
     def test_every_twentieth_message_is_deleted_and_healthy_ones_are_left_alone(self, open_house: Open) -> None:
         house = open_house(lease=1.0)
         tree, count = wide(100), 100 if IS_LONG else 20
-        first = house.start_worker(concurrency=1)
+        # Before there is a worker: to one that has emptied the queue and is slow to begin, messages are sent again.
         instances = {house.create(tree): tree for _ in range(count)}
+        first = house.start_worker(concurrency=1)
         total = count * 102
         # Most of them are queued, and what is executed has waited for longer than the recovery's grace.
-        eventually(lambda: _ok(house, instances) > total * 0.4, 120, interval=0.2)
+        eventually(lambda: _ok(house, instances) > total * 0.4, 180, interval=0.1)
+        first.end()
         assert _longest_wait(house, instances) > 1.5 * 1000 * house.lease
         assert published_again(house) == 0
-        first.end()
         with redis.Redis.from_url(house.broker.url) as client:
             messages = client.lrange(QUEUE, 0, -1)
             client.delete(QUEUE)

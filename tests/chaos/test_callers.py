@@ -51,7 +51,7 @@ class TestStarting:
             assert header is not None
             if header.status == "inactive":
                 house.jobs.execute_all_tasks(id)
-        house.wait(ids, 40)
+        house.wait(ids, 120)
         found: dict[str, Any] = {}
         for key, id in zip(keys, ids, strict=True):
             found[key] = list(problems(house.jobs.storage, house.ledger, id, TASKS))
@@ -66,7 +66,7 @@ class TestStarting:
         answers = call_all([creation(house, "k")] * 3, house.environment)
         ids = {answer["result"] for answer in answers}
         assert list(ids) == house.jobs.storage.list_ids()
-        house.wait(list(ids), 30)
+        house.wait(list(ids), 60)
         for id in ids:
             assert list(problems(house.jobs.storage, house.ledger, id, TASKS)) == []
             assert len(house.ledger.paths(id)) == len(TASKS) + 2
@@ -81,7 +81,7 @@ class TestSteering:
             Fault("cancel", mode).plant(house.directory, id)
         call_all([("cancel", (id,), {}) for id in ids], house.faulty)
         call_all([("cancel", (id,), {}) for id in ids], house.environment)
-        house.wait(ids, 30)
+        house.wait(ids, 60)
         for header in house.headers(ids).values():
             assert header.status == "cancelled"
             assert "#.last" not in house.ledger.paths(header.id)
@@ -95,5 +95,5 @@ class TestSteering:
         call_all([("destroy_workflow", (id,), {}) for id in ids], house.environment)
         assert house.jobs.storage.list_ids() == []
         other = house.create(TASKS)
-        house.wait([other], 30)
+        house.wait([other], 60)
         assert house.headers(ids) == {}

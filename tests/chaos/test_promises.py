@@ -21,12 +21,12 @@ class TestResume:
         house.start_worker()
         tasks = [node(f"t{n}", "breaks" if n == 7 else "quick") for n in range(1, 11)]
         id = house.create(tasks)
-        house.wait([id], 30)
+        house.wait([id], 60)
         assert house.jobs.get_workflow(id)["status"] == "failed"
         before = {path: house.jobs.get_task(id, path) for path in house.jobs.get_tasks_statuses(id)}
         (house.directory / "gate").touch()
         preview = house.jobs.preview(id)
-        house.jobs.resume(id).wait(30)
+        house.jobs.resume(id).wait(60)
         assert house.jobs.get_workflow(id)["status"] == "done"
         entries = [entry for entry in house.ledger.read(id) if entry.what == "start"]
         assert [entry.path for entry in entries if entry.run == 1] == [f"#.t{n}" for n in range(1, 8)]
@@ -42,15 +42,16 @@ class TestCancel:
     def test_all_that_runs_sees_it_within_two_heartbeats_and_nothing_starts_later(
         self, open_house: Open, pool: str, at_once: int
     ) -> None:
-        house = open_house(pool=pool, concurrency=at_once, lease=3.0)
+        # Long beside the half second in which tasks look up, for machines that are busy.
+        house = open_house(pool=pool, concurrency=at_once, lease=15.0)
         heartbeat = house.lease / 3
         house.start_worker()
         tasks = [node("split", "quick", *(node(f"t{n}", "gated") for n in range(12))), node("never")]
         id = house.create(tasks)
-        eventually(lambda: len(house.ledger.paths(id)) == 1 + at_once, 30)
+        eventually(lambda: len(house.ledger.paths(id)) == 1 + at_once, 60)
         cancelled_at = now()
         assert house.jobs.cancel(id)
-        house.wait([id], 30, tend=False)
+        house.wait([id], 60, tend=False)
         header = house.jobs.storage.get_instance(id)
         assert header is not None
         assert header.status == "cancelled"
@@ -62,7 +63,7 @@ class TestCancel:
         assert members == ["cancelled"] * 12
         # Whatever messages there still are have been delivered when a later one has.
         other = house.create([node("later")])
-        house.wait([other], 30, tend=False)
+        house.wait([other], 60, tend=False)
         starts = [entry for entry in house.ledger.read(id) if entry.what == "start"]
         assert len(starts) == 1 + at_once
         assert all(entry.at <= cancelled_at for entry in starts)
@@ -70,7 +71,9 @@ class TestCancel:
 
 
 class TestKey:
-    def test_fifty_processes_create_with_one_key_at_once(self, house: House) -> None:
+    def test_fifty_processes_create_with_one_key_at_once(self, open_house: Open) -> None:
+        # The fifty leave the worker little of the machine: it is not to lose its task for that.
+        house = open_house(lease=10.0)
         house.start_worker()
         data = {"tasks": [node("only", "work", for_ms=100), node("last")]}
         context = {"ledger": str(house.directory), "pace": 1.0}
@@ -85,7 +88,7 @@ class TestKey:
         assert len(ids) == 1, answers
         (id,) = ids
         assert house.jobs.storage.list_ids() == [id]
-        house.wait([id], 30)
+        house.wait([id], 60)
         assert house.jobs.get_workflow(id)["run"] == 1
         assert house.ledger.paths(id) == ["#.only", "#.last"]
 

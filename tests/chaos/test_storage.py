@@ -33,8 +33,8 @@ class TestStorageIsGone:
                 house.storage.kill()
                 house.storage.start()
             left = min(ended + 2, len(instances))
-            eventually(lambda left=left: len(instances) - len(house.working(list(instances))) >= left, 30)
-        house.wait(list(instances), 60)
+            eventually(lambda left=left: len(instances) - len(house.working(list(instances))) >= left, 60)
+        house.wait(list(instances), 120)
         judge = Judge(house.jobs.storage, house.ledger)
         for id, tree in instances.items():
             judge.judge(id, tree)

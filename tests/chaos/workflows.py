@@ -34,7 +34,7 @@ def build(node: Node, backoff: float) -> Task:
     """The task that a node describes."""
     options: dict[str, Any] = {"on_failure": node["on_failure"]} if "on_failure" in node else {}
     match node["do"]:
-        case "flaky":
+        case "flaky" | "flaky_until":
             options["retry"] = Retry(max=node["times"], backoff=backoff)
         case "hopeless":
             options["retry"] = Retry(max=2, backoff=backoff)
@@ -94,6 +94,12 @@ def _flaky(node: Node, job: Job, ledger: Ledger) -> None:
         _fails(node, job, ledger)
 
 
+def _flaky_until(node: Node, job: Job, ledger: Ledger) -> None:
+    """Until some process has come to the place of a fault: an attempt may be lost after it has left its line."""
+    if job.context["pace"] and not ledger.tickets(f"{job.workflow_id}-{node['until']}"):
+        _fails(node, job, ledger)
+
+
 def _fails(node: Node, job: Job, ledger: Ledger) -> None:
     ledger.note("raise", job)
     raise ValueError(f"{job.path} was told to fail")
@@ -145,6 +151,7 @@ DEEDS = {
     "gated": _gated,
     "spins": _spins,
     "flaky": _flaky,
+    "flaky_until": _flaky_until,
     "fails": _fails,
     "hopeless": _fails,
     "dies": _dies,

@@ -293,6 +293,9 @@ class TestWhatIsLeft:
         instance_id = jobs.create_workflow_instance("flow_tree")
         start(instance_id)
         claim(instance_id, "#.load")
+        # No time passes until the page is made.
+        begun = jobs.storage.get_task(instance_id, "#.load")["executionTime"]
+        monkeypatch.setattr(jobs.storage, "now", lambda: begun)
         known = {path: Usual((0,), (20_000,)) for path in jobs.get_all_paths("flow_tree")}
         monkeypatch.setattr(facade.DjangoJobs, "get_estimates", lambda self, workflow: Estimates(1, 80_000, known))
         html = page(admin, instance_id)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def status_becomes(instance_id: str, status: str) -> WorkflowInstance:
     row = WorkflowInstance.objects.filter(pk=instance_id)
-    found: WorkflowInstance = eventually(lambda: row.filter(status=status).first(), 20)
+    found: WorkflowInstance = eventually(lambda: row.filter(status=status).first(), 40)
     return found
 
 
@@ -109,6 +109,7 @@ class TestInABrowser:
                     assert page.locator("h1 bdi").inner_text() == f"<b>{name}</b>"
                     page.locator(".jf-name a").nth(1).click()
                     page.wait_for_selector(".jf-detail")
+                    page.wait_for_load_state()
                     assert page.evaluate("document.documentElement.scrollWidth") <= width
                     take_picture(page, f"admin-{name}-{theme}-{width}")
                 for command in ("run", "resume", "cancel", "destroy"):
@@ -126,6 +127,7 @@ class TestInABrowser:
                 page.locator("select[name=action]").select_option("resume")
                 page.locator("button[name=index]").click()
                 page.wait_for_selector(".jf-confirm")
+                page.wait_for_load_state()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 take_picture(page, f"admin-several-{theme}-{width}")
                 context.close()

@@ -39,6 +39,10 @@ LAYERS = {
 }
 
 
+#: Writers give up on a server of events soon; these tests count on each event, also while the machine is busy.
+PATIENT = "socket_timeout=30&socket_connect_timeout=30"
+
+
 def use_layer(settings: Any, backend: str, url: str) -> None:
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": LAYERS[backend], "CONFIG": {"hosts": [url]}}}
     channel_layers.backends.clear()
@@ -48,7 +52,7 @@ def use_layer(settings: Any, backend: str, url: str) -> None:
 async def announcer(request: pytest.FixtureRequest, valkey_url: str, settings: Any) -> AsyncIterator[Announcer]:
     scope = secrets.token_hex(6)
     if request.param == "redis":
-        made = create_announcer(f"{valkey_url}?prefix={scope}", scope="")
+        made = create_announcer(f"{valkey_url}?prefix={scope}&{PATIENT}", scope="")
     else:
         use_layer(settings, request.param, numbered(valkey_url, 2))
         made = create_announcer("channels", scope=scope)
@@ -135,7 +139,7 @@ class TestDynamoStorage:
     @pytest.mark.parametrize("way", ["redis", "channels"])
     async def test_is_prompt(self, dynamodb_url: str, valkey_url: str, settings: Any, way: str) -> None:
         use_layer(settings, "pubsub", numbered(valkey_url, 2))
-        events = "channels" if way == "channels" else quote(valkey_url, safe="")
+        events = "channels" if way == "channels" else quote(f"{valkey_url}?{PATIENT}", safe="")
         storage = create_storage(f"{fresh(dynamodb_url)}&events={events}")
         scenario = await asyncio.to_thread(Scenario, storage, task("a"))
         subscription = storage.subscribe()
@@ -157,7 +161,7 @@ class TestRedis:
     async def test_speaks_as_a_redis_storage_does(self, valkey_url: str) -> None:
         prefix = secrets.token_hex(6)
         storage = RedisStorage(f"{valkey_url}?prefix={prefix}")
-        announcer = RedisAnnouncer(valkey_url, prefix=prefix)
+        announcer = RedisAnnouncer(f"{valkey_url}?{PATIENT}", prefix=prefix)
         listener, subscription = storage.subscribe(), announcer.subscribe()
         scenario = await asyncio.to_thread(Scenario, storage, task("a"))
         for each in (listener, subscription):
@@ -175,6 +179,7 @@ class TestRedis:
         self, valkey: Valkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level(logging.INFO, "jobs_flow.storage")
+        monkeypatch.setattr(announcing, "PAUSE", 3600)
         announcer = RedisAnnouncer(valkey.url.replace("redis://", "redis://user:hidden@"))
         tries: list[int] = []
         client = announcer._server.client
@@ -195,7 +200,7 @@ class TestRedis:
     ) -> None:
         caplog.set_level(logging.INFO, "jobs_flow.storage")
         monkeypatch.setattr(announcing, "PAUSE", 0)
-        announcer = RedisAnnouncer(valkey.url)
+        announcer = RedisAnnouncer(f"{valkey.url}?{PATIENT}")
         announcer.announce("one", 1, "{}")
         valkey.kill()
         announcer.announce("one", 2, "{}")
@@ -253,7 +258,7 @@ class TestChannels:
         await subscription.add("one")
         server.kill()
         announcer.announce("one", 1, "{}")
-        await aeventually(lambda: "cannot be announced" in caplog.text and "cannot be received" in caplog.text)
+        await aeventually(lambda: "cannot be announced" in caplog.text and "cannot be received" in caplog.text, 30)
         server.start()
 
         async def told() -> bool:
@@ -263,7 +268,7 @@ class TestChannels:
             except TimeoutError:
                 return False
 
-        await aeventually(told, timeout=20)
+        await aeventually(told, timeout=40)
         await subscription.aclose()
         announcer.close()
         channel_layers.backends.clear()

@@ -191,7 +191,8 @@ class TestDeaths:
         worker = start_engine()
         id = engine.jobs.create_workflow_instance("deaths", how, execute=True)
         with pytest.raises(ExecutionFailed) as failed:
-            engine.jobs.wait(id, 30)
+            # Four children die; or a limit strikes a child that has yet to begin, and the task waits for its lease.
+            engine.jobs.wait(id, 90)
         assert failed.value.payload["code"] == code  # type: ignore[attr-defined]
         assert engine.jobs.get_tasks_statuses(id)["#.b"]["status"] == "inactive"
         again = engine.jobs.create_workflow_instance("skipped_block", execute=True)
@@ -202,14 +203,17 @@ class TestDeaths:
         start_engine(pool="threads", concurrency=2)
         id = engine.jobs.create_workflow_instance("deaths", "timeout", execute=True)
         with pytest.raises(ExecutionFailed, match="timeout of 1 s"):
-            engine.jobs.wait(id, 20)
+            engine.jobs.wait(id, 30)
         assert engine.jobs.get_task(id, "#.a")["error"]["code"] == "TIMEOUT"
 
     def test_a_revoked_message_is_recorded_as_cancelled(self, engine: ModuleType, start_engine: Start) -> None:
         start_engine(name="revoker")
         id = engine.jobs.create_workflow_instance("skipped_block")
+        revoked = engine.app.control.inspect(timeout=5, limit=1).revoked
+        # A worker is ready a moment before it hears what is said to all.
+        eventually(revoked, 30)
         engine.app.control.revoke(message_id(id, "#.a", 1))
-        eventually(lambda: any(v for r in (engine.app.control.inspect().revoked() or {}).values() for v in [r]))
+        eventually(lambda: any((revoked() or {}).values()), 30)
         engine.jobs.execute_all_tasks(id)
         with pytest.raises(ExecutionFailed):
             engine.jobs.wait(id, 30)

@@ -353,13 +353,13 @@ class TestSlowStarts:
         ids = [await sync_to_async(jobs.create_workflow_instance)("live_waiting", owner=owner) for _ in range(40)]
         sockets = [await sign_in(owner) for _ in ids]
         starts = [
-            asyncio.create_task(socket.answer_to(message("executeAllTasks", id)))
+            asyncio.create_task(socket.answer_to(message("executeAllTasks", id), timeout=60))
             for socket, id in zip(sockets, ids, strict=True)
         ]
         reader = await sign_in(owner)
         try:
             running = await aeventually(
-                lambda: next((id for id in ids if jobs.get_workflow(id)["status"] == "working"), None)
+                lambda: next((id for id in ids if jobs.get_workflow(id)["status"] == "working"), None), timeout=30
             )
             details = await reader.answer_to(message("getTask", mine, taskPath="#.first"))
             assert details["type"] == "taskDetails"

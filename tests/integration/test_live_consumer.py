@@ -129,7 +129,7 @@ class TestConnecting:
         await socket.ask(watch("x"))
 
         assert (await socket.answer())["error"] == {"code": "NOT_AUTHENTICATED", "message": "You are not signed in."}
-        assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
+        assert await socket.is_closed(4401)
         await socket.disconnect()
 
     async def test_from_another_site_is_refused(self, owner: User) -> None:
@@ -307,7 +307,7 @@ class TestPermissions:
         answer = await socket.answer_to(run_all(two))
 
         assert answer["error"]["code"] == "NOT_AUTHENTICATED"
-        assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
+        assert await socket.is_closed(4401)
         assert called_with == []
 
     async def test_of_a_silent_socket_are_checked_now_and_then(
@@ -326,7 +326,7 @@ class TestPermissions:
 
         await get_user_model().objects.filter(pk=owner.pk).aupdate(is_active=False)
         await socket.answers("appError")
-        assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
+        assert await socket.is_closed(4401)
 
     async def test_what_is_watched_while_they_are_checked_stays(
         self, owner: User, sign_in: SignIn, driven: DrivenInstance, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from jobs_flow import Task
 from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
+from jobs_flow_django.live.changes import TASK_LINES
 from jobs_flow_django.live.consumers import LiveConsumer
 from jobs_flow_django.models import WorkflowInstance
 from tests.support.hostile import Hostile
@@ -46,8 +47,11 @@ OVER_HTTP = 1_000
 RAW = 400
 #: Requests of one socket, and of one caller over HTTP, that are answered at once; then they are slowed down or refused.
 AT_ONCE = 250
-#: Messages of one socket that wait for their answer: more, and on a busy machine its pongs would come too late.
+#: Messages of one socket that wait for their answer.
 BATCH = 50
+#: No pings, on either side: on a busy machine pongs come too late behind so many messages.
+PATIENT: dict[str, Any] = {"ping_interval": None, "open_timeout": 60}
+NO_PINGS = {"UVICORN_WS_PING_INTERVAL": "3600"}
 #: Attackers at a time.
 TOGETHER = 6
 #: Bytes that the server may grow by between a quarter of the attack and its end. It is 3 to 11 MiB, and after twice as
@@ -84,7 +88,7 @@ class Attack:
         room = asyncio.Semaphore(TOGETHER)
 
         async def one(raid: Any) -> None:
-            async with room, asyncio.timeout(120):
+            async with room, asyncio.timeout(600):
                 await raid
 
         async with asyncio.TaskGroup() as group:
@@ -148,7 +152,7 @@ class Attack:
 
     def _socket(self, cookie: str | None, path: str = SOCKET, **options: Any) -> connect:
         headers = {} if cookie is None else {"Cookie": cookie}
-        options = {"origin": self.server.url, "compression": None, "max_size": None, **options}
+        options = {"origin": self.server.url, "compression": None, "max_size": None, **PATIENT, **options}
         return connect(self.server.websocket_url + path, additional_headers=headers, **options)
 
     # -- HTTP --------------------------------------------------------------------------------
@@ -335,6 +339,8 @@ class Working:
 
     def __init__(self, driven: DrivenInstance) -> None:
         self.driven = driven
+        #: Who is to miss nothing of it.
+        self.watcher = Watcher()
         self.lines: dict[str, list[str]] = {}
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._work, name="working")
@@ -344,7 +350,7 @@ class Working:
 
     async def finish(self) -> None:
         self._enough.set()
-        await asyncio.to_thread(self._thread.join, 20)
+        await asyncio.to_thread(self._thread.join, 60)
         assert not self._thread.is_alive()
 
     def _work(self) -> None:
@@ -354,12 +360,18 @@ class Working:
             self.driven.claim(path)
             lines = self.lines[path] = []
             while len(lines) < 40 or (path == tasks[-1] and not self._enough.is_set()):
+                # Of more lines at once than are told, however long the server was held up, it would miss some.
+                while self._unseen(path) >= TASK_LINES // 2 and not self._enough.wait(0.02):
+                    pass
                 lines.append(f"{path} {len(lines)}")
                 self.driven.log(path, lines[-1])
                 if self._enough.wait(0.02) and len(lines) >= 40:
                     break
             self.driven.end(path, {"lines": len(lines)})
         self.driven.complete(last)
+
+    def _unseen(self, path: str) -> int:
+        return len(self.lines[path]) - len(self.watcher.logs.get(path, ()))
 
 
 @pytest.fixture
@@ -384,12 +396,17 @@ def _sign_in(name: str) -> tuple[Any, str]:
 
 async def _watch(server: WebServer, cookie: str, working: Working, told: asyncio.Event) -> Watcher:
     """What somebody sees of it who watches to its end."""
-    watcher = Watcher()
-    options: dict[str, Any] = {"compression": None, "max_size": None, "additional_headers": {"Cookie": cookie}}
+    watcher = working.watcher
+    options: dict[str, Any] = {
+        "compression": None,
+        "max_size": None,
+        "additional_headers": {"Cookie": cookie},
+        **PATIENT,
+    }
     async with connect(server.websocket_url + SOCKET, origin=server.url, **options) as socket:
         await socket.send(json.dumps({"type": "watchWorkflowInstance", "workflowId": working.driven.id, "ref": "w"}))
         while watcher.status != "done" or watcher.messages[-1].get("more"):
-            message = json.loads(await asyncio.wait_for(socket.recv(), 30))
+            message = json.loads(await asyncio.wait_for(socket.recv(), 60))
             assert "dropped" not in message, "it was not told of all lines"
             watcher.receive(message)
             if message["type"] == "ack":
@@ -419,7 +436,7 @@ async def test_a_connection_that_is_closed_under_the_socket_is_no_error() -> Non
 async def test_twenty_thousand_hostile_messages(
     start_web: Callable[..., WebServer], storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = await asyncio.to_thread(start_web)
+    server = await asyncio.to_thread(start_web, env=NO_PINGS)
     victim, cookie = await sync_to_async(_sign_in)("victim")
     attackers = [await sync_to_async(_sign_in)(f"attacker{number}") for number in range(20)]
     working = Working(await sync_to_async(_instance)(storage, victim, *(f"t{n}" for n in range(20))))
@@ -430,7 +447,7 @@ async def test_twenty_thousand_hostile_messages(
 
     told = asyncio.Event()
     watching = asyncio.create_task(_watch(server, cookie, working, told))
-    await asyncio.wait_for(told.wait(), 10)
+    await asyncio.wait_for(told.wait(), 60)
     working.start()
     attack = Attack(server, own, [still.id, working.driven.id])
     try:
@@ -440,7 +457,7 @@ async def test_twenty_thousand_hostile_messages(
         grown = await asyncio.to_thread(_rss, server) - warm
     finally:
         await working.finish()
-    watcher = await asyncio.wait_for(watching, 30)
+    watcher = await asyncio.wait_for(watching, 60)
 
     with capsys.disabled():
         print(f"\n{attack.sent} messages, seed {SEED}, {grown / 2**20:+.1f} MiB: {dict(attack.codes.most_common())}")

@@ -622,9 +622,11 @@ class TestSlowReaders:
             for number in range(count):
                 driven.log("#.a", f"{number:06} {'x' * 100}").progress("#.a", 0.5)
                 faulty.add_event(driven.id, {"error": {"type": "X", "payload": {"number": number}}})
-            header = faulty.get_instance(driven.id)
-            assert header is not None
-            await aeventually(lambda: journal.seq == header.seq)
+                # The journal is never so far behind that it has to begin anew, however slow the machine.
+                if number % 100 == 99:
+                    header = faulty.get_instance(driven.id)
+                    assert header is not None
+                    await aeventually(lambda seq=header.seq: journal.seq == seq)
             waiting = slow.backlog
             assert waiting is not None
             assert len(journal._posts) < 2 * KEPT
@@ -732,14 +734,14 @@ class TestOutages:
         await aeventually(lambda: watcher.seq)
 
         await asyncio.to_thread(server.kill)
-        await aeventually(lambda: "appError" in watcher.types)
+        await aeventually(lambda: "appError" in watcher.types, timeout=30)
         assert watcher.messages[-1]["error"]["code"] == "STORAGE_UNAVAILABLE"
         _, late = sockets.watch(storage, driven.id)
-        await aeventually(lambda: "appError" in late.types)
+        await aeventually(lambda: "appError" in late.types, timeout=30)
 
         await asyncio.to_thread(server.start)
         await asyncio.to_thread(driven.complete)
-        await aeventually(lambda: watcher.status == late.status == "done", timeout=20)
+        await aeventually(lambda: watcher.status == late.status == "done", timeout=60)
         assert watcher.knowledge == late.knowledge
         assert watcher.types.count("appError") == 1
         storage.close()
@@ -752,7 +754,7 @@ class TestOutages:
         await aeventually(lambda: watcher.seq)
         await asyncio.to_thread(server.restart)
 
-        await aeventually(lambda: mailbox.ended, timeout=20)
+        await aeventually(lambda: mailbox.ended, timeout=60)
         assert watcher.types[-1] == "workflowDeleted"
         storage.close()
 

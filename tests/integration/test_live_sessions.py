@@ -44,7 +44,7 @@ from tests.integration.test_live_access import (
     watch,
 )
 from tests.support.eventually import aeventually
-from tests.support.live import DrivenInstance, Watcher
+from tests.support.live import PATIENCE, DrivenInstance, Watcher
 from tests.support.processes import WebServer
 
 __all__ = ["_sync_jobs", "driven", "enter", "make_user", "one", "owner"]
@@ -113,7 +113,7 @@ class TestTheEndOfASession:
         outlet.open()
         await outlet.watch(driven.id, payload=True)
         await log_out(client)
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
         assert len(outlet) == 0
         await outlet.aclose()
         await guard.aclose()
@@ -234,12 +234,14 @@ class TestTwoProcesses:
         clients = [await sync_to_async(log_in)(owner) for _ in range(2)]
         leaving, staying = [{"Cookie": f"sessionid={key_of(client)}"} for client in clients]
         sockets = [
-            await connect(f"{server.websocket_url}/ws/jobs-flow/", origin=server.url, additional_headers=cookie)
+            await connect(
+                f"{server.websocket_url}/ws/jobs-flow/", origin=server.url, additional_headers=cookie, open_timeout=30
+            )
             for server in servers
             for cookie in (leaving, staying)
         ]
         for socket in sockets:
-            assert json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] == "hello"
+            assert json.loads(await asyncio.wait_for(socket.recv(), 30))["type"] == "hello"
         await asyncio.to_thread(_await_subscribers, storage_url, 2)
 
         await log_out(clients[0])
@@ -251,7 +253,7 @@ class TestTwoProcesses:
             assert closed.value.rcvd.code == 4401
         for socket in sockets[1::2]:
             await socket.send(json.dumps(ask("unwatchWorkflowInstance", "x", ref=1)))
-            assert json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] == "ack"
+            assert json.loads(await asyncio.wait_for(socket.recv(), 30))["type"] == "ack"
             await socket.close()
 
 
@@ -262,7 +264,7 @@ def _await_subscribers(url: str, count: int) -> None:
 
     with redis.Redis.from_url(url) as client:
         channel = f"asgi__group__{logouts.GROUP}"
-        eventually(lambda: client.pubsub_numsub(channel)[0][1] == count)
+        eventually(lambda: client.pubsub_numsub(channel)[0][1] == count, timeout=30)
 
 
 class TestChecks:
@@ -386,6 +388,7 @@ class TestChecks:
         async def turn_away(error: Any, ref: Any) -> None:
             pytest.fail("turned away")
 
+        monkeypatch.setattr(sessions, "INTERVAL", 60.0)
         monkeypatch.setattr(sessions, "TICKET_DEADLINE", 1e6)
         guards = [supervisor.admit({"user": None, "tickets": {}}, outlet, turn_away) for _ in range(1_000)]
         start = asyncio.get_running_loop().time()

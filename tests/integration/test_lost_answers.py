@@ -170,6 +170,8 @@ async def test_a_reader_slower_than_its_events_is_told_that_it_missed_some(
     quiet, busy = Scenario(storage, task("a")), Scenario(storage, task("a"))
     await subscription.add(quiet.id)
     await subscription.add(busy.id)
+    # To a server that is slow it may still be on its way, and report both once it is there.
+    await aeventually(subscription._connected.is_set)
     while subscription._queue.qsize():
         await subscription.next()
     for _ in range(20):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from jobs_flow.testing.scenario import LEASE, Scenario, task
 from tests.support.eventually import aeventually, eventually
 from tests.support.processes import Worker
 from tests.support.servers import Valkey, redis_program
-from tests.support.servers_redis import RedisCluster
+from tests.support.servers_redis import NODE_TIMEOUT, RedisCluster
 
 ENGINE = "tests.integration.apps.engine"
 
@@ -29,9 +31,32 @@ ENGINE = "tests.integration.apps.engine"
 def cluster() -> Iterator[RedisCluster]:
     cluster = RedisCluster(program=redis_program())
     try:
-        yield cluster.start()
+        cluster.start()
+        take_for_dead_after(cluster, 60_000)
+        yield cluster
     finally:
         cluster.end()
+
+
+def take_for_dead_after(cluster: RedisCluster, milliseconds: int) -> None:
+    """How long a node may be silent for the others: those that only wait for their turn are not to be missed."""
+    for node in (*cluster.nodes, *cluster._replicas):
+        if node.running:
+            cluster.command(node, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
+
+
+@contextlib.contextmanager
+def noticing(cluster: RedisCluster) -> Iterator[None]:
+    """Nodes that die, and are started again, are noticed soon; at the end the cluster is whole."""
+    take_for_dead_after(cluster, int(NODE_TIMEOUT))
+    try:
+        yield
+    finally:
+        for node in cluster.nodes:
+            if not node.running:
+                node.start()
+        cluster.wait_until_whole()
+        take_for_dead_after(cluster, 60_000)
 
 
 @pytest.fixture
@@ -96,10 +121,13 @@ class TestKeys:
         assert {key.partition(b"}:")[2].partition(b"_")[0] for key in left} == {b"workflowEvents", b"workflowDeleted"}
 
     def test_instances_are_on_every_node(self, cluster: RedisCluster, storage: RedisStorage) -> None:
-        ids = [Scenario(storage, task("a")).id for _ in range(60)]
+        ids: list[str] = []
+        # Which partition an id is in is chance: as many as it takes for each to have one.
+        while len({storage._partitions.of(id) for id in ids}) < 16 and len(ids) < 1_000:
+            ids.append(Scenario(storage, task("a")).id)
         nodes = Counter(node.port for node in keys_of(cluster, f"{storage.prefix}*workflow_*").values())
-        assert sum(nodes.values()) == 60
-        assert min(nodes[node.port] for node in cluster.nodes) >= 8
+        assert sum(nodes.values()) == len(ids)
+        assert min(nodes[node.port] for node in cluster.nodes) >= 16 // 3
         pages = [storage.list_ids(limit=25)]
         while pages[-1]:
             pages.append(storage.list_ids(after=pages[-1][-1], limit=25))
@@ -132,14 +160,13 @@ class TestNodes:
             scenario.start()
             scenario.do("#.a")
         before = [scenario.snapshot for scenario in scenarios]
-        cluster.kill(cluster.nodes[1])
-        for scenario in scenarios:
+        with noticing(cluster):
+            cluster.kill(cluster.nodes[1])
+            for scenario in scenarios:
+                with pytest.raises(StorageUnavailable):
+                    scenario.claim("#.b")
             with pytest.raises(StorageUnavailable):
-                scenario.claim("#.b")
-        with pytest.raises(StorageUnavailable):
-            storage.due()
-        cluster.nodes[1].start()
-        cluster.wait_until_whole()
+                storage.due()
         assert [eventually(lambda each=each: snapshot_of(each), 20) for each in scenarios] == before
         for scenario in scenarios:
             assert scenario.do("#.b").finished == "done"
@@ -151,52 +178,62 @@ class TestNodes:
         subscription = alone.subscribe()
         try:
             await subscription.add(scenario.id)
+            async with asyncio.timeout(30):
+                # Said when it is connected: only what is published then is heard.
+                assert await subscription.next() == (scenario.id, None)
             scenario.start()
             assert await next_event(subscription) == 2
             await aeventually(lambda: len(subscription._listener._places) > 1)  # type: ignore[attr-defined]
-            await asyncio.to_thread(cluster.kill, cluster.nodes[0])
-            async with asyncio.timeout(20):
-                assert await subscription.next() == (scenario.id, None)
-            # It hears of what other nodes publish while its first one is away.
-            channel = storage._partitions.channel(scenario.id)
-            cluster.command(cluster.nodes[2], "PUBLISH", channel, b'9 {"error":{}}')
-            assert await next_event(subscription) == 9
+            with noticing(cluster):
+                await asyncio.to_thread(cluster.kill, cluster.nodes[0])
+                async with asyncio.timeout(30):
+                    assert await subscription.next() == (scenario.id, None)
+                # It hears of what other nodes publish while its first one is away.
+                channel = storage._partitions.channel(scenario.id)
+                cluster.command(cluster.nodes[2], "PUBLISH", channel, b'9 {"error":{}}')
+                assert await next_event(subscription) == 9
         finally:
             await subscription.aclose()
             alone.close()
-            cluster.nodes[0].start()
-            await asyncio.to_thread(cluster.wait_until_whole)
 
     def test_a_client_whose_nodes_are_all_gone_begins_anew(self, cluster: RedisCluster, storage: RedisStorage) -> None:
         scenario = Scenario(storage, task("a"))
-        for node in cluster.nodes:
-            node.kill()
-        with pytest.raises(StorageUnavailable):
-            scenario.start()
-        assert storage._server._clients == {}  # type: ignore[attr-defined]
-        for node in cluster.nodes:
-            node.start()
-        cluster.wait_until_whole()
+        with noticing(cluster):
+            for node in cluster.nodes:
+                node.kill()
+            with pytest.raises(StorageUnavailable):
+                scenario.start()
+            assert storage._server._clients == {}  # type: ignore[attr-defined]
         assert scenario.start().run == 1
 
 
+# Connections to a node that is no part of it any more are left by the driver to the garbage collector, which warns
+# when it comes to a socket before its owner.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_replica_takes_over() -> None:
     cluster = RedisCluster()
     try:
         cluster.start().add_replica(cluster.nodes[1])
+        take_for_dead_after(cluster, 60_000)
         storage = create_storage(cluster.url)
         scenarios = [Scenario(storage, task("a"), task("b")) for _ in range(8)]
         for scenario in scenarios:
             scenario.start()
             scenario.do("#.a")
-        # What is not at the replica yet would be lost with its master.
-        assert cluster.command(cluster.nodes[1], "WAIT", 1, 5000) == 1
+        # What is not at the replica yet would be lost with its master. Waited for is what this very client has written.
+        with redis.Redis(port=cluster.nodes[1].port) as client:
+            client.set(f"{{{tags(3)[1]}}}last", "1")
+            assert client.wait(1, 30_000) == 1
+        take_for_dead_after(cluster, int(NODE_TIMEOUT))
         cluster.nodes[1].kill()
         for scenario in scenarios:
-            assert eventually(lambda each=scenario: done(each), 30) == "done"
+            assert eventually(lambda each=scenario: done(each), 60) == "done"
         storage.close()
     finally:
         cluster.end()
+    # Here, and not in whatever test comes next.
+    del storage, scenarios, scenario
+    gc.collect()
 
 
 def done(scenario: Scenario) -> str | None:
@@ -214,7 +251,7 @@ def snapshot_of(scenario: Scenario) -> Any:
 
 
 async def next_event(subscription: Any) -> int:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (event := (await subscription.next())[1]) is None:
             pass
     return event.seq
@@ -291,11 +328,10 @@ class TestEngine:
         worker = start_worker(ENGINE)
         assert engine.jobs.wait(engine.jobs.create_workflow_instance("nested", execute=True), 30) is not None
         ids = [engine.jobs.create_workflow_instance("nested", key=f"k{number}", execute=True) for number in range(6)]
-        cluster.kill(cluster.nodes[2])
-        cluster.nodes[2].start()
-        cluster.wait_until_whole()
+        with noticing(cluster):
+            cluster.kill(cluster.nodes[2])
         for id in ids:
-            eventually(lambda id=id: status_of(engine, id) == "done", 60)
+            eventually(lambda id=id: status_of(engine, id) == "done", 120)
         again = [engine.jobs.create_workflow_instance("nested", key=f"k{number}") for number in range(6)]
         assert again == ids
         assert worker.running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import redis
@@ -13,7 +13,7 @@ from jobs_flow.storages import create_storage
 from jobs_flow.storages.base import Storage
 from jobs_flow.testing.scenario import Scenario, ok, task
 from tests.support.eventually import aeventually
-from tests.support.servers_sentinel import Sentinels
+from tests.support.servers_sentinel import NAME, Sentinels
 
 
 @pytest.fixture
@@ -25,36 +25,49 @@ def sentinels() -> Iterator[Sentinels]:
         sentinels.end()
 
 
+def take_for_dead_after(sentinels: Sentinels, milliseconds: int, ports: Iterable[int]) -> None:
+    """How long the master may be silent for these sentinels."""
+    for port in ports:
+        sentinels.command(port, "SENTINEL", "SET", NAME, "down-after-milliseconds", milliseconds)
+
+
 async def test_records_go_on_at_the_replica(sentinels: Sentinels) -> None:
+    ports = sentinels._ports
+    # Nobody takes its place before it is dead, nor before that was seen here.
+    take_for_dead_after(sentinels, 600_000, ports)
     storage = create_storage(f"{sentinels.url}?prefix=p:")
     scenario = Scenario(storage, task("a"), task("b"))
     subscription = storage.subscribe()
     await subscription.add(scenario.id)
+    async with asyncio.timeout(30):
+        # Said when it is connected: only what is published then is heard.
+        assert await subscription.next() == (scenario.id, None)
     scenario.start()
     scenario.do("#.a")
     scenario.claim("#.b")
     seen = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while seen < scenario.instance.seq:
             event = (await subscription.next())[1]
             seen = event.seq if event else seen
     with redis.Redis(port=sentinels.master.port) as client:
         # What is not at the replica yet would be lost with the master.
         client.set("last", "1")
-        assert client.wait(1, 5000) == 1
+        assert client.wait(1, 30_000) == 1
     # One of the sentinels may be gone too: the others are enough.
     sentinels.stop_sentinel(0)
     sentinels.master.kill()
     with pytest.raises(StorageUnavailable):
         scenario.claim("#.b")
-    assert await aeventually(lambda: completed(storage, scenario), 30) == "done"
+    take_for_dead_after(sentinels, 500, ports[1:])
+    assert await aeventually(lambda: completed(storage, scenario), 60) == "done"
     assert sentinels.promoted()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (event := (await subscription.next())[1]) is not None:
             pass
     assert [event.seq for event in scenario.events()] == list(range(1, 7))
     storage.add_event(scenario.id, {"error": {}})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (event := (await subscription.next())[1]) is None or event.seq < 7:
             pass
     await subscription.aclose()

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from jobs_flow.errors import ConfigurationError, InstanceNotFound, InvalidArgument, StorageUnavailable, TooLarge
-from jobs_flow.storages import create_storage
+from jobs_flow.storages import create_storage, redis_live
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import Grip, Loss, NewInstance, Queued, RunSelection
 from jobs_flow.storages.redis import RedisStorage
@@ -198,8 +198,10 @@ class TestAddress:
             scenario = Scenario(storage, task("a"))
             subscription = storage.subscribe()
             await subscription.add(scenario.id)
-            scenario.start()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
+                # Said when it is connected: only what is published then is heard.
+                assert await subscription.next() == (scenario.id, None)
+                scenario.start()
                 while (event := (await subscription.next())[1]) is None:
                     pass
             assert event.seq == 2
@@ -376,12 +378,12 @@ class TestOfAnEarlierVersion:
 
 class TestWaiting:
     def test_longer_than_the_time_limit_of_the_socket(self, valkey: Valkey) -> None:
-        storage = RedisStorage(f"{valkey.url}?socket_timeout=0.3")
+        storage = RedisStorage(f"{valkey.url}?socket_timeout=1")
         scenario = Scenario(storage, task("a"))
-        assert storage.wait_events(scenario.id, 1, 1.0) == []
+        assert storage.wait_events(scenario.id, 1, 1.5) == []
         timer = threading.Timer(0.5, scenario.start)
         timer.start()
-        assert [event.seq for event in storage.wait_events(scenario.id, 1, 10) or []] == [2]
+        assert [event.seq for event in storage.wait_events(scenario.id, 1, 30) or []] == [2]
         timer.join()
         storage.close()
 
@@ -448,7 +450,10 @@ class TestHalfASurrogatePair:
 
 
 @pytest.fixture
-async def subscription(storage: RedisStorage) -> AsyncIterator[RedisSubscription]:
+async def subscription(storage: RedisStorage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisSubscription]:
+    # However slow the machine is: whoever adds an instance is not sent on before it is subscribed to.
+    monkeypatch.setattr(redis_live, "CONNECTED_IN", 60.0)
+    monkeypatch.setattr(redis_live, "CONFIRMED_IN", 60.0)
     made = storage.subscribe()
     yield made
     await made.aclose()
@@ -544,7 +549,7 @@ class TestSubscribing:
         await subscription.add(scenario.id)
         await taken(subscription)
         scenario.start()
-        received = await asyncio.wait_for(subscription.next(), 10)
+        received = await asyncio.wait_for(subscription.next(), 30)
         assert (received[0], received[1] and received[1].seq) == (scenario.id, 2)
         await subscription.remove(HALF)
 
@@ -555,9 +560,9 @@ class TestSubscribing:
         await subscription.add(scenario.id)
         await taken(subscription)
         assert admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
-        assert await asyncio.wait_for(subscription.next(), 10) == (scenario.id, None)
+        assert await asyncio.wait_for(subscription.next(), 30) == (scenario.id, None)
         scenario.start()
-        received = await asyncio.wait_for(subscription.next(), 10)
+        received = await asyncio.wait_for(subscription.next(), 30)
         assert (received[0], received[1] and received[1].seq) == (scenario.id, 2)
 
     async def test_what_could_not_be_sent_is_sent_again(
@@ -573,7 +578,7 @@ class TestSubscribing:
         monkeypatch.setattr(subscription._pubsub, "subscribe", fail)
         await subscription.add(two.id)
         one.start()
-        received = [await asyncio.wait_for(subscription.next(), 10) for _ in range(3)]
+        received = [await asyncio.wait_for(subscription.next(), 30) for _ in range(3)]
         assert received[0][0] == one.id
         assert sorted(received[1:]) == sorted([(one.id, None), (two.id, None)])
 
@@ -584,7 +589,7 @@ class TestSubscribing:
         await taken(subscription)
         # As it does on connecting again, in whatever call noticed the loss.
         await subscription._pubsub.subscribe(subscription._channel("a"))
-        assert await asyncio.wait_for(subscription.next(), 10) == ("a", None)
+        assert await asyncio.wait_for(subscription.next(), 30) == ("a", None)
 
 
 class TestSubscriptionsEnd:

@@ -85,7 +85,8 @@ class TestCalling:
 
         with pytest.raises(RetryAsked) as asked:
             call_existing(later, (), job=job, retries=0)
-        assert asked.value.delay == pytest.approx(60, abs=5)
+        # Less by what has passed meanwhile; with the zone mistaken it would be hours, or none.
+        assert 0 < asked.value.delay <= 60
 
     def test_states_are_progress(self, quiet: ModuleType, job: Any) -> None:
         call_existing(quiet.tries, ("w",), job=job, retries=2)

@@ -47,8 +47,9 @@ class TestWorker:
         eventually(lambda: jobs.get_task(running, "#.a")["status"] == "running")
         never_ran = jobs.create_workflow_instance("chain", 1)
         data = {"calls": str(tmp_path / "calls"), "failures": 1, "delay": 0}
-        over = jobs.create_workflow_instance("flaky", data, key="k", realm="r", execute=True)
+        over = jobs.create_workflow_instance("flaky", data, key="k", realm="r")
         assert keys_of(valkey, over)
+        jobs.execute_all_tasks(over)
         failed = jobs.create_workflow_instance("nested", {"broken": "y"}, execute=True)
         for id in (over, failed):
             eventually(lambda id=id: jobs.storage.get_instance(id) is None, 20)

@@ -24,6 +24,8 @@ def eventually(check: Callable[[], T | None], timeout: float = 10.0, interval: f
     """
     deadline = time.monotonic() + timeout
     while True:
+        # Taken before the question: whoever stood still in between asks once more.
+        late = time.monotonic() >= deadline
         failure = None
         answer = None
         try:
@@ -31,7 +33,7 @@ def eventually(check: Callable[[], T | None], timeout: float = 10.0, interval: f
                 return answer
         except AssertionError as error:
             failure = error
-        if time.monotonic() >= deadline:
+        if late:
             raise _too_late(check, timeout, answer, failure) from failure
         time.sleep(interval)
 
@@ -44,6 +46,8 @@ async def aeventually(
     """:func:`eventually` for coroutines; ``check`` may be either kind of function."""
     deadline = time.monotonic() + timeout
     while True:
+        # Taken before the question: whoever stood still in between asks once more.
+        late = time.monotonic() >= deadline
         failure = None
         answer = None
         try:
@@ -53,7 +57,7 @@ async def aeventually(
                 return answer
         except AssertionError as error:
             failure = error
-        if time.monotonic() >= deadline:
+        if late:
             raise _too_late(check, timeout, answer, failure) from failure
         await asyncio.sleep(interval)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
 
+from tests.support.live import PATIENCE
 from tests.support.schema import check_message
 
 
@@ -45,7 +46,7 @@ class EventStream(ApplicationCommunicator):
 
     async def open(self) -> EventStream:
         await self.send_input({"type": "http.request", "body": b"", "more_body": False})
-        start = await self.receive_output(timeout=5)
+        start = await self.receive_output(timeout=PATIENCE)
         self.status = start["status"]
         self.headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
         return self
@@ -57,7 +58,7 @@ class EventStream(ApplicationCommunicator):
             text += await self._more()
         return json.loads(text)
 
-    async def event(self, timeout: float = 5) -> ServerSent | None:
+    async def event(self, timeout: float = PATIENCE) -> ServerSent | None:
         """The next event, None at the end of the stream."""
         while True:
             head, found, rest = self._buffer.partition("\n\n")
@@ -90,9 +91,9 @@ class EventStream(ApplicationCommunicator):
         """Go away, and wait until the application has ended."""
         if not self.future.done():
             await self.send_input({"type": "http.disconnect"})
-        await self.wait(timeout=5)
+        await self.wait(timeout=PATIENCE)
 
-    async def _more(self, timeout: float = 5) -> bytes:
+    async def _more(self, timeout: float = PATIENCE) -> bytes:
         part = await self.receive_output(timeout=timeout)
         assert part["type"] == "http.response.body", part
         self.ended = not part.get("more_body", False)

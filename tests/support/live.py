@@ -17,6 +17,9 @@ from jobs_flow.workflows.selection import select_all
 from jobs_flow_django.live.changes import merged
 from tests.support.schema import check_message
 
+#: Seconds for what comes at once, on a machine that is busy with something else. Less than until the relay's sweep, so
+#: that what should have come by itself does not come by the net below.
+PATIENCE = 12.0
 #: What tells an instance's state; the rest is about the connection.
 STATE_MESSAGES = frozenset({"workflowDescription", "setWorkflowStatus", "setTasksStatuses", "taskLog"})
 
@@ -237,7 +240,7 @@ class WebSocketCommunicator(ApplicationCommunicator):
     async def connect(self) -> tuple[bool, int | None]:
         """Whether the application accepts, and the code that it closes with when it does not."""
         await self.send_input({"type": "websocket.connect"})
-        answer = await self.receive_output(timeout=5)
+        answer = await self.receive_output(timeout=PATIENCE)
         return (True, None) if answer["type"] == "websocket.accept" else (False, answer.get("code", 1000))
 
     async def send_text(self, text: str) -> None:
@@ -250,9 +253,9 @@ class WebSocketCommunicator(ApplicationCommunicator):
         """Send a message."""
         await self.send_text(json.dumps(message))
 
-    async def answer(self) -> dict[str, Any]:
+    async def answer(self, timeout: float = PATIENCE) -> dict[str, Any]:
         """The next message."""
-        output = await self.receive_output(timeout=5)
+        output = await self.receive_output(timeout=timeout)
         assert output["type"] == "websocket.send", output
         answer: dict[str, Any] = json.loads(output["text"])
         check_message(answer)
@@ -262,4 +265,4 @@ class WebSocketCommunicator(ApplicationCommunicator):
         """Close, and wait until the application has ended."""
         if not self.future.done():
             await self.send_input({"type": "websocket.disconnect", "code": 1000})
-            await self.wait(timeout=5)
+            await self.wait(timeout=PATIENCE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 #: Keeps every status that each task was seen with, and what the page's policy stopped; runs before the page's own
 #: scripts. ``seen``: statuses by path; ``told``: starts and ends of tasks and log lines, one after the other.
@@ -43,6 +45,25 @@ def assert_not_reloaded(page: Page) -> None:
 def assert_fits(page: Page) -> None:
     """Nothing is wider than the window."""
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@contextmanager
+def unanswered(page: Page, url: str) -> Iterator[None]:
+    """What the page asks for there is answered only afterwards; until then it shows what it shows."""
+    waiting: list[Route] = []
+    over = False
+
+    def handle(route: Route) -> None:
+        if over:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    page.route(url, handle)
+    yield
+    over = True
+    for route in waiting:
+        route.continue_()
 
 
 def statuses(page: Page) -> dict[str, Any]:

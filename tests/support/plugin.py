@@ -12,6 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import processes
 from tests.support.servers import REDIS_URL, ServerMissing, Valkey, numbered
@@ -25,6 +26,9 @@ _own_valkey = pytest.StashKey[Valkey]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Start the Valkey and put all that the example project's settings read into the environment."""
+    # A slow machine refutes no property.
+    settings.register_profile("jobs-flow", deadline=None)
+    settings.load_profile("jobs-flow")
     directory = processes.session_directory()
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     url = os.environ.get(REDIS_URL)

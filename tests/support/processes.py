@@ -28,6 +28,9 @@ started: list[Process] = []
 
 _numbers = count(1)
 
+#: What ``free_port`` has given.
+_given: set[int] = set()
+
 
 @cache
 def session_directory() -> Path:
@@ -47,13 +50,21 @@ def free_port() -> int:
     reach a stopped server on a port of that range may end up connected to itself, and hold the port.
     """
     # Each process of a run that is shared out has ports of its own.
-    for port in random.sample(range(20000 + worker_number() % 2, 32000, 2), 200):
+    ports = range(20000 + worker_number() % 2, 32000, 2)
+    if len(_given) > len(ports) // 2:
+        _given.clear()
+    for port in random.sample(ports, 200):
+        # Never one twice: whoever asked for it may not listen yet, or be about to start again; and clients of a server
+        # that is gone may still be trying to reach it.
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise RuntimeError("no free TCP port between 20000 and 32000")
 
@@ -84,12 +95,15 @@ class Process:
         self.watched = watched
         self.log = log or session_directory() / f"{name}-{next(_numbers)}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        #: Where the output of the present start begins in the log.
+        self._begin = 0
 
     def start(self) -> Self:
         """Start it; a second start of a stopped one appends to the same log."""
         if self.running:
             raise RuntimeError(f"{self.name} is running")
         with self.log.open("ab") as output:
+            self._begin = output.tell()
             self._process = subprocess.Popen(
                 [*_end_with_this_thread(), *self.argv],
                 cwd=self.cwd,
@@ -125,7 +139,7 @@ class Process:
         except psutil.NoSuchProcess:
             return []
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 30.0) -> int:
         """Its exit code.
 
         :raises AssertionError: when it still runs after ``timeout`` seconds.
@@ -139,7 +153,7 @@ class Process:
         """Send a signal to the process alone, not to its children."""
         self._popen.send_signal(number)
 
-    def terminate(self, timeout: float = 10.0) -> int:
+    def terminate(self, timeout: float = 30.0) -> int:
         """Ask it to end as a supervisor does, with SIGTERM; its exit code."""
         self.send(signal.SIGTERM)
         return self.wait(timeout)
@@ -157,15 +171,19 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def output(self) -> str:
-        """Everything it and its children have written."""
-        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+    def output(self, begin: int = 0) -> str:
+        """Everything it and its children have written, from a place in the log on."""
+        if not self.log.exists():
+            return ""
+        with self.log.open(encoding="utf-8", errors="replace") as log:
+            log.seek(begin)
+            return log.read()
 
     def tail(self, lines: int = 60) -> str:
         """The end of its output."""
         return "\n".join(self.output().splitlines()[-lines:])
 
-    def wait_for_output(self, pattern: str, timeout: float = 20.0) -> re.Match[str]:
+    def wait_for_output(self, pattern: str, timeout: float = 30.0, *, begin: int = 0) -> re.Match[str]:
         """The first match of the regular expression in the output; at once an error when the process has ended.
 
         :raises AssertionError: with the end of the output.
@@ -174,7 +192,7 @@ class Process:
         def look() -> re.Match[str] | None:
             # Asked before the output is read: what a process wrote last is there once it has ended.
             running = self.running
-            if found := re.search(pattern, self.output(), re.MULTILINE):
+            if found := re.search(pattern, self.output(begin), re.MULTILINE):
                 return found
             if not running:
                 raise RuntimeError(f"{self.name} ended with {self.returncode} before {pattern!r}:\n{self.tail()}")
@@ -229,9 +247,9 @@ class Worker(Process):
             argv += ["-Q", queues]
         super().__init__([*argv, *options], name=name, env=env, cwd=cwd)
 
-    def wait_until_ready(self, timeout: float = 30.0) -> Self:
+    def wait_until_ready(self, timeout: float = 90.0) -> Self:
         """Return once it takes messages."""
-        self.wait_for_output(rf"{re.escape(self.name)}@\S+ ready\.", timeout)
+        self.wait_for_output(rf"{re.escape(self.name)}@\S+ ready\.", timeout, begin=self._begin)
         return self
 
 
@@ -260,9 +278,9 @@ class WebServer(Process):
         """The same for sockets."""
         return f"ws://127.0.0.1:{self.port}"
 
-    def wait_until_ready(self, timeout: float = 30.0) -> Self:
+    def wait_until_ready(self, timeout: float = 90.0) -> Self:
         """Return once it accepts connections."""
-        self.wait_for_output(r"Uvicorn running on", timeout)
+        self.wait_for_output(r"Uvicorn running on", timeout, begin=self._begin)
         return self
 
 

@@ -83,7 +83,7 @@ class Valkey(Process):
         """Start it; returns when it answers, with its data loaded."""
         super().start()
         with redis.Redis(port=self.port, socket_timeout=2) as client:
-            eventually(lambda: self._answers(client))
+            eventually(lambda: self._answers(client), timeout=60)
         return self
 
     def restart(self) -> Self:
@@ -156,7 +156,7 @@ class MariaDB:
         )
         process.start()
         found = cls(f"mysql://root@127.0.0.1:{port}/jobs_flow", process)
-        eventually(found._answers, timeout=60)
+        eventually(found._answers, timeout=120)
         return found
 
     @property
@@ -190,13 +190,13 @@ class MariaDB:
     def go_down(self) -> None:
         """Stop it as a supervisor does; its data stays."""
         assert self._process is not None, "a server that the environment names is not ours to stop"
-        self._process.terminate(timeout=30)
+        self._process.terminate(timeout=60)
 
     def come_back(self) -> None:
         """Start it again; returns when it answers."""
         assert self._process is not None
         self._process.start()
-        eventually(self._answers, timeout=60)
+        eventually(self._answers, timeout=120)
 
     def restart(self) -> None:
         """Stop and start it."""

@@ -54,7 +54,7 @@ class DynamoDB(Process):
     def start(self) -> Self:
         """Start it; returns when it answers, with its data loaded, and has its table."""
         super().start()
-        eventually(self._answers)
+        eventually(self._answers, timeout=60)
         self.create_table(TABLE)
         return self
 

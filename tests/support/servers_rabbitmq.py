@@ -91,12 +91,12 @@ class RabbitMQ(Process):
         if not self._mapper.running:
             self._mapper.start()
         super().start()
-        eventually(self._answers, timeout=60, interval=0.1)
+        eventually(self._answers, timeout=120, interval=0.1)
         return self
 
     def restart(self, *, empty: bool = False) -> Self:
         """Stop it as a supervisor does and start it again; ``empty``: as a new one, without a queue."""
-        self.terminate(timeout=30)
+        self.terminate(timeout=60)
         if empty:
             self.wipe()
         return self.start()
@@ -110,10 +110,10 @@ class RabbitMQ(Process):
         super().end()
         self._mapper.end()
 
-    def connect(self) -> amqp.Connection:
-        """A connection, to be used as a context manager."""
+    def connect(self, patience: float = 20.0) -> amqp.Connection:
+        """A connection, to be used as a context manager; ``patience`` is for each answer of its handshake."""
         return amqp.Connection(
-            host=f"127.0.0.1:{self.port}", userid="guest", password="guest", virtual_host="/", connect_timeout=2
+            host=f"127.0.0.1:{self.port}", userid="guest", password="guest", virtual_host="/", connect_timeout=patience
         )
 
     def delete(self, *queues: str) -> None:
@@ -129,7 +129,7 @@ class RabbitMQ(Process):
             connection.channel().queue_purge(queue)
 
     def count(self, queue: str) -> int:
-        """Messages in a queue that no worker has fetched."""
+        """Messages in a queue that no worker has fetched; 0 also where a quorum queue does not answer within 250 ms."""
         with self.connect() as connection:
             return int(connection.channel().queue_declare(queue, passive=True).message_count)
 
@@ -137,7 +137,7 @@ class RabbitMQ(Process):
         if not self.running:
             raise RuntimeError(f"{self.name} ended with {self.returncode}:\n{self.tail()}")
         try:
-            with self.connect():
+            with self.connect(patience=2):
                 return True
         except (OSError, AMQPError):
             return False

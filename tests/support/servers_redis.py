@@ -11,8 +11,10 @@ from tests.support.eventually import eventually
 from tests.support.processes import free_port
 from tests.support.servers import Valkey
 
-#: Milliseconds until a silent node counts as dead.
+#: Milliseconds until a silent node counts as dead, where one is to die.
 NODE_TIMEOUT = "1000"
+#: The same where all are to live: one that is only slow must not take the cluster down with it.
+LONG_NODE_TIMEOUT = "15000"
 
 
 class RedisCluster:
@@ -69,21 +71,24 @@ class RedisCluster:
         self._replicas.append(replica)
         self._meet(replica)
         name = self.command(master, "CLUSTER", "MYID")
-        eventually(lambda: name in self.command(replica, "CLUSTER", "NODES"))
+        eventually(lambda: name in self.command(replica, "CLUSTER", "NODES"), timeout=30)
         self.command(replica, "CLUSTER", "REPLICATE", name)
-        eventually(lambda: self.command(replica, "INFO", "replication").get("master_link_status") == "up")
+        eventually(lambda: self.command(replica, "INFO", "replication").get("master_link_status") == "up", timeout=30)
         self.wait_until_whole()
         return replica
 
     def wait_until_whole(self) -> None:
         """Return when every node knows all others, and serves."""
-        eventually(lambda: all(map(self._is_whole, self.nodes)), timeout=30)
+        eventually(lambda: all(map(self._is_whole, self.nodes)), timeout=60)
+        # What has a replica is to be replaced soon.
+        self._be_patient(NODE_TIMEOUT if self._replicas else LONG_NODE_TIMEOUT)
 
     def kill(self, node: Valkey) -> None:
         """Kill a node; returns when the others have noticed, and serve no more."""
+        self._be_patient(NODE_TIMEOUT)
         node.kill()
         others = [other for other in self.nodes if other.running]
-        eventually(lambda: not any(map(self._is_whole, others)), timeout=30)
+        eventually(lambda: not any(map(self._is_whole, others)), timeout=60)
 
     def command(self, node: Valkey, *words: Any) -> Any:
         """What one node answers to a command."""
@@ -97,6 +102,11 @@ class RedisCluster:
 
     def _node(self, name: str) -> Valkey:
         return Valkey(name=name, config={"cluster-port": str(free_port()), **self._settings}, **self._options)
+
+    def _be_patient(self, milliseconds: str) -> None:
+        for node in (*self.nodes, *self._replicas):
+            if node.running:
+                self.command(node, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
     def _meet(self, node: Valkey) -> None:
         port = int(node.argv[node.argv.index("--cluster-port") + 1])

@@ -34,7 +34,8 @@ class S3Server(Process):
     def start(self) -> Self:
         """Start it; returns when it answers."""
         super().start()
-        eventually(self._answers)
+        # Its imports alone take seconds.
+        eventually(self._answers, timeout=60)
         return self
 
     def url(self, bucket: str, prefix: str = "") -> str:

@@ -39,10 +39,11 @@ class Sentinels:
         """Start all; returns when every sentinel knows the master, its replica and the other sentinels."""
         self.master.start()
         self.replica.start()
-        eventually(lambda: self.command(self.replica.port, "INFO", "replication")["master_link_status"] == "up")
+        eventually(self._replicates, timeout=30)
         for port in self._ports:
             self._start_sentinel(port)
-        eventually(lambda: all(map(self._knows_all, self._ports)), timeout=30)
+        # One that stood still for 2 seconds does nothing for 30.
+        eventually(lambda: all(map(self._knows_all, self._ports)), timeout=90)
         return self
 
     def stop_sentinel(self, place: int) -> None:
@@ -72,7 +73,8 @@ class Sentinels:
             "bind 127.0.0.1",
             f"dir {directory}",
             f"sentinel monitor {NAME} 127.0.0.1 {self.master.port} {len(self._ports) // 2 + 1}",
-            f"sentinel down-after-milliseconds {NAME} 500",
+            # A master that is only slow must not be replaced.
+            f"sentinel down-after-milliseconds {NAME} 2000",
             f"sentinel failover-timeout {NAME} 5000",
         ]
         configuration.write_text("\n".join(lines) + "\n")
@@ -80,7 +82,7 @@ class Sentinels:
             [self._program, configuration, "--sentinel"], name="sentinel", cwd=directory, log=directory / "log"
         )
         self._sentinels.append(process.start())
-        eventually(lambda: self._answers(process, port))
+        eventually(lambda: self._answers(process, port), timeout=30)
 
     def _answers(self, process: Process, port: int) -> bool:
         if not process.running:
@@ -89,6 +91,9 @@ class Sentinels:
             return bool(self.command(port, "PING"))
         except (redis.ConnectionError, redis.TimeoutError):
             return False
+
+    def _replicates(self) -> bool:
+        return bool(self.command(self.replica.port, "INFO", "replication")["master_link_status"] == "up")
 
     def _knows_all(self, port: int) -> bool:
         with redis.Redis(port=port, socket_timeout=5) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs_flow_django import setup_websocket
-from tests.support.live import WebSocketCommunicator
+from tests.support.live import PATIENCE, WebSocketCommunicator
 
 
 class Socket(WebSocketCommunicator):
@@ -35,14 +35,14 @@ class Socket(WebSocketCommunicator):
         assert [answer["type"] for answer in answers] == list(types)
         return answers
 
-    async def answer_to(self, message: dict[str, Any]) -> dict[str, Any]:
+    async def answer_to(self, message: dict[str, Any], timeout: float = PATIENCE) -> dict[str, Any]:
         """The answer to a request, whatever comes before it."""
         await self.ask(message | {"ref": "to this"})
         while True:
-            answer = await self.answer()
+            answer = await self.answer(timeout)
             if answer.get("ref") == "to this":
                 return answer
 
     async def is_closed(self, code: int) -> bool:
         """Whether the next thing that happens is that the server closes, with this code."""
-        return bool(await self.receive_output(timeout=5) == {"type": "websocket.close", "code": code})
+        return bool(await self.receive_output(timeout=PATIENCE) == {"type": "websocket.close", "code": code})

@@ -27,9 +27,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 Tree = list[dict[str, Any]]
 
-#: A machine that is busy with something else is no failure.
-patient = settings(deadline=None)
-
 
 def task(name: str, *subtasks: Task, description: str = "") -> Task:
     return Task(name, work, subtasks=subtasks, description=description)
@@ -141,7 +138,6 @@ class TestWhatFollowsWhat:
             ("j_block", "t_last"),
         }
 
-    @patient
     @given(plans())
     def test_it_is_what_the_plan_says(self, plan: Plan) -> None:
         """Each task is reached from exactly those whose ends the engine waits for."""
@@ -442,7 +438,6 @@ class TestHostileNames:
         text = mermaid(NESTED, title='x"\n---\nconfig: {a: 1}\u2028\x00')
         assert text.startswith('---\ntitle: "x\\" --- config: {a: 1}"\n---\nflowchart LR\n')
 
-    @patient
     @given(st.text(max_size=80), st.text(max_size=200))
     def test_any_text(self, name: str, description: str) -> None:
         described = [{"name": name, "path": f"#.{name}", "description": description, "children": []}]
@@ -454,7 +449,6 @@ class TestHostileNames:
 
 
 class TestText:
-    @patient
     @given(st.text(max_size=60), st.floats(30, 400))
     def test_clipped_text_fits(self, text: str, room: float) -> None:
         shown = clip(text, room, 13)

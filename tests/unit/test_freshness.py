@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_flow.workflows import selection
@@ -13,9 +13,6 @@ from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.freshness import builds_on, outdated_by, stale
 from jobs_flow.workflows.plan import Plan
 from tests.support.plans import plans
-
-#: A slow machine is no failure of arithmetic.
-patient = settings(deadline=None)
 
 
 def work(res: Any) -> Any:
@@ -44,7 +41,6 @@ class TestStale:
         assert stale(BLOCK, {"#.p": 5, "#.p.x": 4, "#.p.y": 6, "#.after": 7}) == {"#.p.x": "#.p"}
         assert stale(BLOCK, {"#.p": 1, "#.p.x": 9, "#.p.y": 2, "#.after": 7}) == {"#.after": "#.p.x"}
 
-    @patient
     @given(st.data())
     def test_it_is_what_a_look_at_every_predecessor_gives(self, data: st.DataObject) -> None:
         plan = data.draw(plans())
@@ -64,7 +60,6 @@ class TestOneTask:
         assert builds_on(BLOCK, "#.p.y") == ("#.p",)
         assert builds_on(BLOCK, "#.after") == ("#.p.y", "#.p.x", "#.p")
 
-    @patient
     @given(st.data())
     def test_is_stale_by_the_times_of_those_alone_as_among_all(self, data: st.DataObject) -> None:
         plan = data.draw(plans())

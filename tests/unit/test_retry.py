@@ -6,15 +6,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_flow import Retry
 from jobs_flow.errors import StorageUnavailable
 from jobs_flow.workflows.retry import MAX_SECONDS, NEVER
-
-#: A slow machine is no failure of arithmetic.
-patient = settings(deadline=None)
 
 
 class Busy(Exception):
@@ -47,7 +44,6 @@ class TestDelay:
         retry = Retry(backoff=10, jitter=0.2)
         assert [retry.delay(1, chance) for chance in (0, 0.5, 1)] == pytest.approx([8, 10, 12])
 
-    @patient
     @given(seconds, seconds, st.floats(0, 1), counts, chances)
     def test_it_is_within_the_jitter_of_the_limited_backoff(
         self, backoff: float, limit: float, jitter: float, n: int, chance: float
@@ -59,13 +55,11 @@ class TestDelay:
         if n <= 900 or backoff > 1e-9:
             assert middle * (1 - jitter) * (1 - 1e-9) <= delay <= middle * (1 + jitter) * (1 + 1e-9)
 
-    @patient
     @given(seconds, seconds, counts)
     def test_without_jitter_a_later_retry_waits_no_less(self, backoff: float, limit: float, n: int) -> None:
         retry = Retry(backoff=backoff, limit=limit, jitter=0)
         assert retry.delay(n, 0) <= retry.delay(n + 1, 0) <= limit
 
-    @patient
     @given(st.floats(0, 1), chances, chances)
     def test_a_greater_chance_waits_no_less(self, jitter: float, one: float, other: float) -> None:
         retry = Retry(jitter=jitter)
@@ -77,7 +71,6 @@ class TestDelay:
 
 
 class TestExceptions:
-    @patient
     @given(st.integers(0, 20), st.integers(0, 40))
     def test_it_applies_max_times(self, most: int, retries: int) -> None:
         assert Retry(max=most).applies(ValueError(), retries) == (retries < most)

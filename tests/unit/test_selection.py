@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_flow.errors import InvalidArgument
@@ -16,9 +16,6 @@ from jobs_flow.workflows.definition import Task, Workflow
 from jobs_flow.workflows.flow import RunSelection
 from jobs_flow.workflows.plan import Plan
 from tests.support.plans import plans
-
-#: A slow machine is no failure of arithmetic.
-patient = settings(deadline=None)
 
 
 def work(res: Any) -> Any:
@@ -241,7 +238,6 @@ every_status = st.sampled_from(["ok", "ok", "ok", "skipped", "failed", "inactive
 
 
 class TestEverySelection:
-    @patient
     @given(st.data(), st.randoms(use_true_random=False), st.sampled_from(selection.RESUME_MODES))
     def test_a_resume_that_succeeds_executes_each_selected_task_once_and_leaves_nothing_to_do(
         self, data: st.DataObject, chance: random.Random, mode: str
@@ -271,7 +267,6 @@ class TestEverySelection:
             with pytest.raises(selection.NothingToResume):
                 selection.select_resume(plan, run.statuses, mode)
 
-    @patient
     @given(st.data(), st.randoms(use_true_random=False))
     def test_runs_and_resumes_with_failures_end_and_execute_no_task_again_that_was_ok(
         self, data: st.DataObject, chance: random.Random
@@ -301,7 +296,6 @@ class TestEverySelection:
         assert len(ok) == len(set(ok))
         assert set(statuses.values()) <= {"ok", "skipped"}
 
-    @patient
     @given(st.data(), st.randoms(use_true_random=False))
     def test_from_and_one_execute_what_they_select(self, data: st.DataObject, chance: random.Random) -> None:
         plan = data.draw(plans().filter(lambda plan: bool(plan.nodes)))

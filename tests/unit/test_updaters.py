@@ -7,15 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_flow.errors import InvalidUpdater
 from jobs_flow.workflows import json as strict
 from jobs_flow.workflows import updaters
-
-#: A slow machine is no failure of arithmetic.
-patient = settings(deadline=None)
 
 CONTEXT: dict[str, Any] = {
     "n": 1,
@@ -241,7 +238,6 @@ rubbish: st.SearchStrategy[Any] = st.recursive(
 
 
 class TestProperties:
-    @patient
     @given(contexts, any_updater)
     def test_input_stays_and_the_result_is_json(self, context: dict[str, Any], updater: dict[str, Any]) -> None:
         checked = updaters.check(updater)
@@ -255,13 +251,11 @@ class TestProperties:
             assert strict.decode(strict.encode(updated)) == updated
         assert (context, checked) == (given_context, given_updater)
 
-    @patient
     @given(any_updater)
     def test_a_checked_updater_survives_json_and_another_check(self, updater: dict[str, Any]) -> None:
         checked = updaters.check(updater)
         assert json.loads(json.dumps(checked)) == checked == updaters.check(checked)
 
-    @patient
     @given(contexts, rubbish)
     def test_whatever_is_given_there_is_no_other_error(self, context: dict[str, Any], updater: Any) -> None:
         try:

@@ -231,7 +231,7 @@ def deadly(data: dict[str, Any]) -> list[Task]:
 
 @workflow("long")
 def long(data: dict[str, Any]) -> list[Task]:
-    """A task that keeps its process busy, or asleep, for ``seconds``; it counts its calls."""
+    """A task that keeps its process busy, or asleep, for ``seconds``, in a ``queue``; it counts its calls."""
 
     def work() -> int:
         calls = count_call(data["calls"])
@@ -241,7 +241,8 @@ def long(data: dict[str, Any]) -> list[Task]:
                 time.sleep(0.05)
         return calls
 
-    return [Task("a", work), Task("b", lambda res: res)]
+    queue = data.get("queue")
+    return [Task("a", work, queue=queue), Task("b", lambda res: res, queue=queue)]
 
 
 @workflow("gated")
