@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.support.eventually import eventually
 from tests.support.pages import assert_fits, assert_not_reloaded, mark
@@ -20,8 +20,8 @@ TOO_WIDE = """graph => [...graph.querySelectorAll("g > svg")].flatMap((clip) => 
     .filter((text) => text.getBBox().width > clip.width.baseVal.value).map((text) => text.textContent))"""
 
 
-def create(page: Page, workflow: str, **fields: str | bool) -> Locator:
-    """An instance made with the form; its place in the list."""
+def create(page: Page, workflow: str, *, shown: bool = True, **fields: str | bool) -> Locator:
+    """An instance made with the form; its place in the list, where it is ``shown`` by now."""
     form = page.locator("#create")
     form.get_by_label("Workflow").select_option(workflow)
     for label, value in {"Realm": "play", "Key": "", "Ephemeral": False, "Execute at once": True, **fields}.items():
@@ -29,13 +29,14 @@ def create(page: Page, workflow: str, **fields: str | bool) -> Locator:
         field.set_checked(value) if isinstance(value, bool) else field.fill(value)
     said = form.get_by_role("status")
     before = said.inner_text() if said.count() else ""
-    send(page, form.get_by_role("button", name="Create"))
+    button = form.get_by_role("button", name="Create")
+    send(page, button) if shown else button.click()
     expect(said).not_to_have_text(before)
     expect(said).to_contain_text(re.compile(r"[0-9a-f-]{36}"))
     found = re.search(r"[0-9a-f-]{36}", said.inner_text())
     assert found is not None
     item = page.locator(f"#instance-{found.group()}")
-    expect(item).to_be_visible()
+    expect(item).to_be_visible(visible=shown)
     return item
 
 
@@ -54,6 +55,61 @@ def ends(item: Locator, status: str, *, run: int = 1) -> None:
     # What is shown of the run before may be the same.
     eventually(lambda: element.evaluate("element => element.state.run") == run, 60, interval=0.1)
     expect(element).to_contain_text(status, timeout=60_000)
+
+
+class Late:
+    """A list of instances that was asked for, and answered, before what else happens; and comes after it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._held: list[tuple[Route, APIResponse]] = []
+        # For good: with its last route a page lets go of what is held.
+        page.route("**/playground/instances/", self._handle)
+
+    def _handle(self, route: Route) -> None:
+        if self._held:
+            route.continue_()
+        else:
+            self._held.append((route, route.fetch()))
+
+    def come(self) -> None:
+        """Returns when the page has it."""
+        route, answer = self._held[0]
+        with self._page.expect_event("requestfinished", lambda request: request == route.request):
+            route.fulfill(response=answer)
+
+    def wait(self) -> None:
+        """Until it is answered."""
+        # Asked through the page: nothing happens to it while nobody asks it.
+        eventually(lambda: self._page.evaluate("true") and self._held)
+
+
+class TestLateLists:
+    WAITS: ClassVar[dict[str, bool]] = {"Execute at once": False}
+
+    def test_do_not_replace_newer_ones(self, open_page: OpenPage) -> None:
+        page = open_page("/playground/")
+        late = Late(page)
+        first = create(page, "behaviour_ok", shown=False, **self.WAITS)
+        late.wait()
+        second = create(page, "behaviour_ok", **self.WAITS)
+        late.come()
+        for each in (first, second):
+            expect(each).to_be_visible()
+
+    def test_bring_back_nothing_that_is_gone(self, open_page: OpenPage) -> None:
+        page = open_page("/playground/")
+        gone = create(page, "behaviour_ok", **self.WAITS)
+        late = Late(page)
+        other = create(page, "behaviour_ok", shown=False, **self.WAITS)
+        late.wait()
+        elsewhere = open_page("/playground/")
+        here = elsewhere.locator(f"#{gone.get_attribute('id')}")
+        send(elsewhere, here.get_by_role("button", name="Delete"))
+        expect(gone).to_have_count(0)
+        late.come()
+        expect(other).to_be_visible()
+        expect(gone).to_have_count(0)
 
 
 class TestPlayground:

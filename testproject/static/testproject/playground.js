@@ -18,11 +18,11 @@
   };
 
   document.addEventListener("jobs-flow:state", ({ target, detail }) => {
-    const { id, status, workflow } = detail;
-    if (!list.contains(target) || !status) return;
-    // Also when it was told before: a list that was made earlier may have come later.
-    if (status === "deleted") target.closest("li")?.remove();
-    if (known.get(id) === status) return;
+    const { id, status, workflow, missing } = detail;
+    if (!list.contains(target)) return;
+    // Also of one that nobody has seen here, or that was told: a list that was made earlier may come later.
+    if (status === "deleted" || missing) target.closest("li")?.remove();
+    if (!status || known.get(id) === status) return;
     // The list is made again after each change: what is only seen again is no news.
     if (known.has(id) || status === "working" || status === "deleted") tell(id, status, workflow);
     known.set(id, status);
