@@ -62,7 +62,12 @@ class Ticket:
     @property
     def is_expired(self) -> bool:
         """Whether its end has come."""
-        return _now() >= self.expires_at
+        return not self.seconds_left
+
+    @property
+    def seconds_left(self) -> float:
+        """Until its end; 0 from then on."""
+        return max(0.0, self.expires_at - _now())
 
 
 def make_ticket(instance: WorkflowInstance | str, *, max_age: float | timedelta = 600, payload: bool = False) -> str:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import playwright.async_api
+import playwright.sync_api
 import pytest
 import redis
 
 from tests.support import plugin
+from tests.support.live import PATIENCE
 from tests.support.packaging import build_wheel
 from tests.support.processes import Process, WebServer, Worker, worker_number
 from tests.support.router import every_model_in
@@ -26,6 +29,10 @@ from tests.support.servers_rabbitmq import RabbitMQ
 from tests.support.servers_redis import RedisCluster
 
 T = TypeVar("T")
+
+# Five seconds are its own default: little for a page that asks a server that asks a storage, where all share two cores.
+playwright.sync_api.expect.set_options(timeout=PATIENCE * 1000)
+playwright.async_api.expect.set_options(timeout=PATIENCE * 1000)
 
 
 def _found(find: Callable[[], T]) -> T:

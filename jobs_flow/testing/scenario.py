@@ -96,11 +96,30 @@ def lengths(storage: Storage) -> dict[str, int]:
     return {lane.name: lane.length for lane in storage.lanes() if lane.length}
 
 
+#: Milliseconds by which a timer may be off.
+_LEEWAY = 1_000
+
+
 def pass_time(milliseconds: int = 2) -> None:
     """Returns when the clock, which is that of local servers too, shows so much later a time."""
     until = time.time_ns() // 1_000_000 + milliseconds
     while time.time_ns() // 1_000_000 < until:
         pass
+
+
+def comes_due(storage: Storage, delay: int, first: int | None, last: int | None = None) -> bool:
+    """Whether the earliest timer is one for ``delay`` milliseconds after a moment between ``first`` and ``last``.
+
+    Both are times of the storage, one moment if there is no ``last``. However long ago that is by now.
+    """
+    assert first is not None
+    earliest, latest = first + delay - _LEEWAY, (last or first) + delay + _LEEWAY
+
+    def right(asked: tuple[int, int | None, int]) -> bool:
+        before, left, after = asked
+        return left is not None and earliest <= after + left and (not left or before + left <= latest)
+
+    return right(soon(lambda: (storage.now(), storage.next_due(), storage.now())).when(right))
 
 
 class Scenario:

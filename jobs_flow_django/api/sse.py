@@ -106,7 +106,7 @@ async def stream(scope: Scope, request: Watch, *, payload: bool) -> AsyncGenerat
         await outlet.watch(
             request.workflow_id, payload=payload, since=request.since, logs=request.logs, fold=request.fold
         )
-        guard.watched()
+        guard.watched(request.workflow_id)
         async with contextlib.aclosing(outlet.read()) as frames:
             async for frame in frames:
                 yield b": still here\n\n" if frame is None else encode(frame)

@@ -163,4 +163,4 @@ class LiveConsumer(AsyncWebsocketConsumer):
             # Turned away while that was asked, or while the watch before it was left.
             await self._outlet.leave(instance_id)
         else:
-            self._guard.watched()
+            self._guard.watched(instance_id)

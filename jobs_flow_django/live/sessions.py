@@ -13,9 +13,8 @@ import asyncio
 import contextlib
 import math
 import random
-import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,7 +31,7 @@ from jobs_flow_django.live.protocol import Ref
 from jobs_flow_django.live.reviewing import Answer, Question, review
 from jobs_flow_django.live.schedule import Schedule
 from jobs_flow_django.live.session_channel import SessionChannel
-from jobs_flow_django.tickets import TicketExpired
+from jobs_flow_django.tickets import Ticket, TicketExpired
 
 #: Seconds between checks of a connection; a tenth more or less.
 INTERVAL = 60.0
@@ -72,24 +71,30 @@ class Guard:
         self.failures = 0
         #: Until when a ticket has to be shown, in the loop's time; None while there is one.
         self.deadline: float | None = None
+        #: Tickets that had ended when a check last asked what still holds: nothing is left to be done about them.
+        self.ended: set[Ticket] = set()
         self._supervisor = supervisor
         self._turn_away = turn_away
 
     @property
+    def tickets(self) -> Mapping[str, Ticket]:
+        """Those that were shown, by instance id; the last one of each."""
+        tickets: Mapping[str, Ticket] = self.scope.get("tickets", {})
+        return tickets
+
+    @property
     def has_ticket(self) -> bool:
         """Whether a ticket that was shown is still good."""
-        return any(not ticket.is_expired for ticket in self.scope.get("tickets", {}).values())
+        return any(not ticket.is_expired for ticket in self.tickets.values())
 
-    def watched(self) -> None:
-        """Something is watched from now on, perhaps by a ticket, whose end is to be noticed."""
+    def watched(self, instance_id: str) -> None:
+        """An instance is watched from now on, perhaps by a ticket, whose end is to be noticed.
+
+        Also if that has come since the ticket was read, and a check that saw it knew nothing of this watch.
+        """
+        if ticket := self.tickets.get(instance_id):
+            self.ended.discard(ticket)
         self._supervisor.schedule_end(self)
-        tickets = self.scope.get("tickets", {})
-        if any(
-            mailbox.instance_id in tickets and tickets[mailbox.instance_id].is_expired
-            for mailbox in self.outlet.mailboxes
-        ):
-            # It was good when it was read.
-            self._supervisor.check_soon(self)
 
     async def turn_away(self, error: JobsFlowError, ref: Ref = None) -> None:
         """End it, and send nothing more of what instances do; ``ref`` is that of the request to blame."""
@@ -107,14 +112,14 @@ class Guard:
                 continue  # left meanwhile, or watched anew, which was permitted just then
             if instance_id in answer:
                 mailbox.payload = answer[instance_id]
-            elif instance_id in self.scope.get("tickets", {}):
+            elif instance_id in self.tickets:
                 await self._expire(instance_id)
             else:
                 mailbox.end(InstanceNotFound(instance_id=instance_id))
 
     async def drop_expired(self, asked: dict[str, Any]) -> None:
         """End what only a ticket let in that has ended: that needs no answer of the database, which has none now."""
-        tickets = self.scope.get("tickets", {}) if self.is_anonymous else {}
+        tickets = self.tickets if self.is_anonymous else {}
         for instance_id, mailbox in asked.items():
             ticket = tickets.get(instance_id)
             if ticket is not None and ticket.is_expired and self.outlet.is_watched(mailbox):
@@ -199,15 +204,11 @@ class Supervisor:
 
     def schedule_end(self, guard: Guard) -> None:
         """Check when the first of its tickets ends; who has shown one keeps nobody out."""
-        ends = [ticket.expires_at for ticket in guard.scope.get("tickets", {}).values() if not ticket.is_expired]
-        if ends:
+        left = [ticket.seconds_left for ticket in guard.tickets.values() if ticket not in guard.ended]
+        if left:
             guard.deadline = None
             self._waiting.discard(guard)
-            self._schedule.put(guard, _now() + max(0.0, min(ends) - time.time()))
-
-    def check_soon(self, guard: Guard) -> None:
-        """Check it when next is looked."""
-        self._schedule.put(guard, _now())
+            self._schedule.put(guard, _now() + min(left))
 
     # -- ends of sessions --------------------------------------------------------------------
 
@@ -238,14 +239,17 @@ class Supervisor:
 
     async def _check(self, guards: list[Guard]) -> None:
         asked = [(guard, {mailbox.instance_id: mailbox for mailbox in guard.outlet.mailboxes}) for guard in guards]
+        ended = [{ticket for ticket in guard.tickets.values() if ticket.is_expired} for guard in guards]
         try:
             answers = await review([Question(guard.scope, list(mailboxes)) for guard, mailboxes in asked])
         except Exception as error:
             answers = [error] * len(asked)
         failed: Exception | None = None
-        for (guard, mailboxes), answer in zip(asked, answers, strict=True):
+        for (guard, mailboxes), over, answer in zip(asked, ended, answers, strict=True):
             if guard not in self._guards or guard.is_over:
                 continue
+            # One that has ended since then, while the database was asked, is asked about again.
+            guard.ended = over
             if isinstance(answer, Exception) and not isinstance(answer, NotAuthenticated):
                 failed = answer
             self._go_on(guard, mailboxes, answer)

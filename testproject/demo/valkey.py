@@ -18,7 +18,7 @@ PORT = 6390
 #: What needs one, and what each is.
 VARIABLES = ("CELERY_BROKER_URL", "JOBS_FLOW_STORAGE_URL", "CHANNEL_REDIS_URL")
 #: What its log says when it has come up, and when somebody else has the port.
-_READY, _TAKEN = b"Ready to accept connections", b"Failed listening on port"
+_READY, _TAKEN = b"Ready to accept connections", b"Address already in use"
 
 
 def find_server() -> str:

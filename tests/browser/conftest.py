@@ -10,16 +10,11 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
-from playwright.async_api import expect as expect_in_coroutines
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.pages import RECORDER
 from tests.support.processes import WebServer, Worker
 from tests.support.servers import CHROMIUM_FLAGS
-
-# Five seconds are its own default: little for a page that asks a server that asks a storage, where all share two cores.
-expect.set_options(timeout=30_000)
-expect_in_coroutines.set_options(timeout=30_000)
 
 
 @pytest.fixture

@@ -57,31 +57,47 @@ def ends(item: Locator, status: str, *, run: int = 1) -> None:
     expect(element).to_contain_text(status, timeout=60_000)
 
 
+#: ``texts``: answers that the page's scripts have read and dealt with.
+COUNT_TEXTS = """() => {
+    window.texts = 0;
+    const read = Response.prototype.text;
+    Response.prototype.text = async function () {
+        const text = await read.call(this);
+        setTimeout(() => texts++);
+        return text;
+    };
+}"""
+
+
 class Late:
     """A list of instances that was asked for, and answered, before what else happens; and comes after it."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._is_asked = False
         self._held: list[tuple[Route, APIResponse]] = []
+        page.evaluate(COUNT_TEXTS)
         # For good: with its last route a page lets go of what is held.
         page.route("**/playground/instances/", self._handle)
 
     def _handle(self, route: Route) -> None:
-        if self._held:
+        if self._is_asked:
             route.continue_()
         else:
+            self._is_asked = True
             self._held.append((route, route.fetch()))
-
-    def come(self) -> None:
-        """Returns when the page has it."""
-        route, answer = self._held[0]
-        with self._page.expect_event("requestfinished", lambda request: request == route.request):
-            route.fulfill(response=answer)
 
     def wait(self) -> None:
         """Until it is answered."""
         # Asked through the page: nothing happens to it while nobody asks it.
         eventually(lambda: self._page.evaluate("true") and self._held)
+
+    def come(self) -> None:
+        """Returns when the page has done with it what it does."""
+        before = self._page.evaluate("texts")
+        route, answer = self._held[0]
+        route.fulfill(response=answer)
+        self._page.wait_for_function("before => texts > before", arg=before)
 
 
 class TestLateLists:

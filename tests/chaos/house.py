@@ -135,6 +135,8 @@ class House:
         header = self.jobs.storage.get_instance(id)
         if header is None or header.status != InstanceStatus.INACTIVE:
             return True
+        if (header.error or {}).get("code") != BrokerUnavailable.code:
+            raise RuntimeError(f"not started, and nothing says why: {header}")
         with contextlib.suppress(BrokerUnavailable):
             self.jobs.execute_all_tasks(id)
         return False

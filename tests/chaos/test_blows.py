@@ -42,7 +42,7 @@ class TestBlows:
             interval=3,
             broker=broker,
             storage=storage,
-            slack=20,
+            slack=6,
         )
         result = Chaos(options, print).run()
         assert result.account.violations == []

@@ -318,6 +318,24 @@ class TestWithATicket:
             pass
         assert (answer["id"], answer["error"]["code"]) == (driven.id, "TICKET_EXPIRED")
 
+    async def test_its_end_is_noticed_though_it_comes_while_permissions_are_checked(
+        self, enter: Enter, driven: DrivenInstance, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        review = sessions.review
+
+        async def review_for_long(questions: Any) -> Any:
+            answers = await review(questions)
+            clock(62)
+            return answers
+
+        socket = await enter()
+        began = await socket.answer_to(watch(driven.id, ticket=make_ticket(driven.id, max_age=60)))
+        assert began["type"] == "ack"
+        monkeypatch.setattr(sessions, "review", review_for_long)
+        for guard in sessions.get_supervisor()._guards:
+            sessions.get_supervisor()._schedule.put(guard, 0)
+        assert (await socket.answers("appError"))[0]["error"]["code"] == "TICKET_EXPIRED"
+
     async def test_its_end_is_noticed_while_the_database_is_away(
         self, enter: Enter, driven: DrivenInstance, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:

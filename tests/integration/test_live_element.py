@@ -26,8 +26,6 @@ from tests.support.live import DrivenInstance, idle
 from tests.support.processes import WebServer
 from tests.support.servers import CHROMIUM_FLAGS
 
-# What takes a moment takes longer where other tests have the processor.
-expect.set_options(timeout=30_000)
 # One browser and one server for all of them: starting these takes longer than most tests.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio(loop_scope="module")]
 

@@ -192,11 +192,16 @@ class TestRequests:
         assert (response.status_code, response.json()["run"]) == (200, 1)
         assert client.get(snapshot_path(two)).json()["status"] == "done"
 
+    @pytest.fixture(autouse=True)
+    def new_callers(self) -> Iterator[None]:
+        """With all that each may ask for; and so are those of the next test."""
+        forget_callers()
+        yield
+        forget_callers()
+
     async def test_too_many_are_429(self, caller: Caller, two: str, settings: Any) -> None:
         settings.JOBS_FLOW = {**settings.JOBS_FLOW, "SOCKET_STARTS_PER_MINUTE": 1}
-        forget_callers()
         statuses = [(await caller.post(run_one("nobody-knows", "#.a"))).status_code for _ in range(3)]
-        forget_callers()
         assert statuses == [404, 429, 429]
 
     async def test_too_many_of_strangers_cost_no_holder_of_a_ticket_anything(
@@ -205,7 +210,6 @@ class TestRequests:
         settings.JOBS_FLOW = {**settings.JOBS_FLOW, "SOCKET_REQUESTS_PER_SECOND": 1, "SOCKET_WATCHES": 1}
         # However long the requests take, no time passes: nothing more is allowed meanwhile.
         monkeypatch.setattr(limits, "Allowance", lambda: Allowance(lambda: 0.0))
-        forget_callers()
         DrivenInstance(jobs.storage, id=driven.id).create()
         stranger, holder = await enter(None), await enter(None)
         asked = {"type": "getTaskLogs", "workflowId": driven.id, "taskPath": "#.a"}
@@ -216,7 +220,6 @@ class TestRequests:
         ticket = make_ticket(driven.id, payload=True)
         statuses = [(await holder.client.get(snapshot_path(driven.id), {"ticket": ticket})).status_code]
         statuses += [(await holder.post({**asked, "ticket": ticket})).status_code for _ in range(3)]
-        forget_callers()
         assert statuses == [200, 200, 200, 429]
 
 

@@ -22,7 +22,7 @@ from jobs_flow.testing.scenario import LEASE, Scenario, task
 from tests.support.eventually import aeventually, eventually
 from tests.support.processes import Worker
 from tests.support.servers import Valkey, redis_program
-from tests.support.servers_redis import NODE_TIMEOUT, RedisCluster
+from tests.support.servers_redis import RedisCluster
 
 ENGINE = "tests.integration.apps.engine"
 
@@ -31,24 +31,15 @@ ENGINE = "tests.integration.apps.engine"
 def cluster() -> Iterator[RedisCluster]:
     cluster = RedisCluster(program=redis_program())
     try:
-        cluster.start()
-        take_for_dead_after(cluster, 60_000)
-        yield cluster
+        yield cluster.start()
     finally:
         cluster.end()
-
-
-def take_for_dead_after(cluster: RedisCluster, milliseconds: int) -> None:
-    """How long a node may be silent for the others: those that only wait for their turn are not to be missed."""
-    for node in (*cluster.nodes, *cluster._replicas):
-        if node.running:
-            cluster.command(node, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
 
 @contextlib.contextmanager
 def noticing(cluster: RedisCluster) -> Iterator[None]:
     """Nodes that die, and are started again, are noticed soon; at the end the cluster is whole."""
-    take_for_dead_after(cluster, int(NODE_TIMEOUT))
+    cluster.notice_soon()
     try:
         yield
     finally:
@@ -56,7 +47,6 @@ def noticing(cluster: RedisCluster) -> Iterator[None]:
             if not node.running:
                 node.start()
         cluster.wait_until_whole()
-        take_for_dead_after(cluster, 60_000)
 
 
 @pytest.fixture
@@ -123,11 +113,12 @@ class TestKeys:
     def test_instances_are_on_every_node(self, cluster: RedisCluster, storage: RedisStorage) -> None:
         ids: list[str] = []
         # Which partition an id is in is chance: as many as it takes for each to have one.
-        while len({storage._partitions.of(id) for id in ids}) < 16 and len(ids) < 1_000:
+        partitions = 16
+        while len({storage._partitions.of(id) for id in ids}) < partitions and len(ids) < 1_000:
             ids.append(Scenario(storage, task("a")).id)
         nodes = Counter(node.port for node in keys_of(cluster, f"{storage.prefix}*workflow_*").values())
         assert sum(nodes.values()) == len(ids)
-        assert min(nodes[node.port] for node in cluster.nodes) >= 16 // 3
+        assert min(nodes[node.port] for node in cluster.nodes) >= partitions // len(cluster.nodes)
         pages = [storage.list_ids(limit=25)]
         while pages[-1]:
             pages.append(storage.list_ids(after=pages[-1][-1], limit=25))
@@ -214,7 +205,6 @@ def test_a_replica_takes_over() -> None:
     cluster = RedisCluster()
     try:
         cluster.start().add_replica(cluster.nodes[1])
-        take_for_dead_after(cluster, 60_000)
         storage = create_storage(cluster.url)
         scenarios = [Scenario(storage, task("a"), task("b")) for _ in range(8)]
         for scenario in scenarios:
@@ -224,7 +214,7 @@ def test_a_replica_takes_over() -> None:
         with redis.Redis(port=cluster.nodes[1].port) as client:
             client.set(f"{{{tags(3)[1]}}}last", "1")
             assert client.wait(1, 30_000) == 1
-        take_for_dead_after(cluster, int(NODE_TIMEOUT))
+        cluster.notice_soon()
         cluster.nodes[1].kill()
         for scenario in scenarios:
             assert eventually(lambda each=scenario: done(each), 60) == "done"

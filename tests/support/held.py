@@ -14,12 +14,13 @@ from tests.support.processes import Process
 def held(process: Process) -> Iterator[None]:
     """It and its children stand still meanwhile; the pool of a worker, for example, takes no task."""
     family = [psutil.Process(process.pid)]
-    # First the one that makes the others.
-    family[0].suspend()
-    family += process.children()
-    for each in family[1:]:
-        each.suspend()
     try:
+        # First the one that makes the others.
+        family[0].suspend()
+        family += family[0].children()
+        for each in family[1:]:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
         yield
     finally:
         for each in family:

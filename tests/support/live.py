@@ -17,8 +17,8 @@ from jobs_flow.workflows.selection import select_all
 from jobs_flow_django.live.changes import merged
 from tests.support.schema import check_message
 
-#: Seconds for what comes at once, on a machine that is busy with something else. Less than until the relay's sweep, so
-#: that what should have come by itself does not come by the net below.
+#: Seconds for what comes at once, on a machine that is busy with something else. Less than between two sweeps of the
+#: relay, so that what should come by itself does not come each time by the net below.
 PATIENCE = 12.0
 #: What tells an instance's state; the rest is about the connection.
 STATE_MESSAGES = frozenset({"workflowDescription", "setWorkflowStatus", "setTasksStatuses", "taskLog"})

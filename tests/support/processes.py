@@ -54,8 +54,8 @@ def free_port() -> int:
     if len(_given) > len(ports) // 2:
         _given.clear()
     for port in random.sample(ports, 200):
-        # Never one twice: whoever asked for it may not listen yet, or be about to start again; and clients of a server
-        # that is gone may still be trying to reach it.
+        # None twice, until half of them are given: whoever asked for it may not listen yet, or be about to start again;
+        # and clients of a server that is gone may still be trying to reach it.
         if port in _given:
             continue
         with socket.socket() as probe:

@@ -12,9 +12,9 @@ from tests.support.processes import free_port
 from tests.support.servers import Valkey
 
 #: Milliseconds until a silent node counts as dead, where one is to die.
-NODE_TIMEOUT = "1000"
+NODE_TIMEOUT = 1_000
 #: The same where all are to live: one that is only slow must not take the cluster down with it.
-LONG_NODE_TIMEOUT = "15000"
+LONG_NODE_TIMEOUT = 60_000
 
 
 class RedisCluster:
@@ -34,7 +34,7 @@ class RedisCluster:
     ) -> None:
         settings = {
             "cluster-enabled": "yes",
-            "cluster-node-timeout": NODE_TIMEOUT,
+            "cluster-node-timeout": str(NODE_TIMEOUT),
             "appendonly": "yes",
             "appendfsync": "always",
             # A replica begins at once.
@@ -78,14 +78,17 @@ class RedisCluster:
         return replica
 
     def wait_until_whole(self) -> None:
-        """Return when every node knows all others, and serves."""
+        """Return when every node knows all others, and serves; from then on they are patient with each other."""
         eventually(lambda: all(map(self._is_whole, self.nodes)), timeout=60)
-        # What has a replica is to be replaced soon.
-        self._be_patient(NODE_TIMEOUT if self._replicas else LONG_NODE_TIMEOUT)
+        self._take_for_dead_after(LONG_NODE_TIMEOUT)
+
+    def notice_soon(self) -> None:
+        """Have nodes that die noticed within seconds, until it is waited for all to be there again."""
+        self._take_for_dead_after(NODE_TIMEOUT)
 
     def kill(self, node: Valkey) -> None:
         """Kill a node; returns when the others have noticed, and serve no more."""
-        self._be_patient(NODE_TIMEOUT)
+        self.notice_soon()
         node.kill()
         others = [other for other in self.nodes if other.running]
         eventually(lambda: not any(map(self._is_whole, others)), timeout=60)
@@ -103,7 +106,7 @@ class RedisCluster:
     def _node(self, name: str) -> Valkey:
         return Valkey(name=name, config={"cluster-port": str(free_port()), **self._settings}, **self._options)
 
-    def _be_patient(self, milliseconds: str) -> None:
+    def _take_for_dead_after(self, milliseconds: int) -> None:
         for node in (*self.nodes, *self._replicas):
             if node.running:
                 self.command(node, "CONFIG", "SET", "cluster-node-timeout", milliseconds)

@@ -72,7 +72,7 @@ export const ofPanels = {
     over: "It is not running, and there is nothing to undo.",
     passed: "Every task has passed.",
     never: "It has not run yet.",
-    clean: "Every task is as before the first run.",
+    clean: "There is nothing to reset.",
     cancelling: "It is being cancelled.",
     notOk: "Only a task that is done has updaters to change.",
     hidden: "They are not shown to you.",

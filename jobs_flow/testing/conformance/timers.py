@@ -7,7 +7,18 @@ import pytest
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import EPHEMERAL_KEPT, NOTICE_DELAY, Due, Flow, Outcome, RunSelection, Waiting
 from jobs_flow.testing.lag import soon
-from jobs_flow.testing.scenario import GONE, Scenario, cancelled, failed, lengths, ok, pass_time, skipped, task
+from jobs_flow.testing.scenario import (
+    GONE,
+    Scenario,
+    cancelled,
+    comes_due,
+    failed,
+    lengths,
+    ok,
+    pass_time,
+    skipped,
+    task,
+)
 
 
 class TestNotices:
@@ -16,7 +27,7 @@ class TestNotices:
     def test_of_an_end(self, scenario: Scenario) -> None:
         scenario.do("#.a")
         assert scenario.due() == []
-        assert soon(scenario.storage.next_due).between(NOTICE_DELAY - 12_000, NOTICE_DELAY)
+        assert comes_due(scenario.storage, NOTICE_DELAY, scenario.instance.finished_at)
         scenario.bring_due("ended", detail="1 done")
         due = Due("ended", scenario.id, "#", 1, None, "1 done")
         assert scenario.due() == [due]
@@ -100,11 +111,7 @@ class TestEphemeral:
             "first the end is told of: nobody can tell of what is gone"
         )
         storage.settle(Due("ended", scenario.id, "#", 1, None, "1 done"))
-        ended = scenario.instance.finished_at
-        assert ended is not None
-        # Counted from the end, however long ago that is by now.
-        kept = soon(lambda: (storage.next_due() or 0) + storage.now() - ended)
-        assert kept.between(max(NOTICE_DELAY, EPHEMERAL_KEPT - 1_000), EPHEMERAL_KEPT + 12_000)
+        assert comes_due(storage, EPHEMERAL_KEPT, scenario.instance.finished_at)
         assert self.ended(storage).kinds() == {("ephemeral", "#")}
 
     def test_not_of_others(self, storage: Storage) -> None:

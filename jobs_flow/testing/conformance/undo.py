@@ -7,8 +7,19 @@ import pytest
 from jobs_flow.errors import CannotStart, InstanceBusy, InstanceNotFound
 from jobs_flow.storages.base import Storage
 from jobs_flow.storages.records import NOTICE_DELAY, Due, Grip, Hold, Outcome, Started, UndoClaim, Undone
-from jobs_flow.testing.lag import soon
-from jobs_flow.testing.scenario import ERROR, GONE, LEASE, Scenario, cancelled, failed, merge, ok, pass_time, task
+from jobs_flow.testing.scenario import (
+    ERROR,
+    GONE,
+    LEASE,
+    Scenario,
+    cancelled,
+    comes_due,
+    failed,
+    merge,
+    ok,
+    pass_time,
+    task,
+)
 
 UNDO_ERROR = {"code": "UNDO_FAILED", "message": "it cannot be undone"}
 
@@ -71,9 +82,11 @@ class TestUndoBegin(Ended):
     def test_due_if_nobody_begins(self, storage: Storage, scenario: Scenario) -> None:
         storage.settle(Due("failed", scenario.id, "#.d", 1, None))
         storage.settle(Due("ended", scenario.id, "#", 1, None, "1 failed"))
+        before = storage.now()
         begin(scenario)
+        after = storage.now()
         assert scenario.due() == []
-        assert soon(storage.next_due).between(NOTICE_DELAY - 12_000, NOTICE_DELAY)
+        assert comes_due(storage, NOTICE_DELAY, before, after)
         scenario.bring_due("undo")
         [due] = scenario.due().of(1)
         assert (due.kind, due.path, due.run, due.detail) == ("undo", "#", 2, "")

@@ -19,17 +19,19 @@
     return answer;
   };
 
-  /** Element -> how often it was asked for: of two answers the later one may come first. */
-  const asked = new WeakMap();
+  let asked = 0;
+  /** Element -> which of the answers it shows: of two the later one may come first, and need not be good. */
+  const shown = new WeakMap();
 
   const refresh = async (id) => {
     for (const element of document.querySelectorAll("[data-follows]")) {
       if (!element.dataset.follows.split(" ").includes(id)) continue;
-      const turn = (asked.get(element) ?? 0) + 1;
-      asked.set(element, turn);
+      const turn = (asked += 1);
       const answer = await fetchFragment(element.dataset.src);
       const text = answer?.ok ? await answer.text() : null;
-      if (text !== null && asked.get(element) === turn) element.innerHTML = text;
+      if (text === null || turn < (shown.get(element) ?? 0)) continue;
+      shown.set(element, turn);
+      element.innerHTML = text;
     }
   };
 

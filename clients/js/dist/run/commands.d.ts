@@ -24,6 +24,8 @@ export declare const GRAVE: ReadonlySet<string>;
 /** What a state says of it; a `JobState` has it. */
 export interface Situation {
     status: InstanceStatus | null;
+    /** Of the run, or why it could not be started. */
+    error: unknown;
     run: number;
     paused: boolean;
     cancelled: readonly string[];

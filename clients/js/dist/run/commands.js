@@ -28,7 +28,7 @@ const busy = ({ status, undo }) => {
 };
 const offline = (connection) => (connection === "open" ? null : "offline");
 const passedAll = ({ counts, total }) => total > 0 && (counts["ok"] ?? 0) + (counts["skipped"] ?? 0) === total;
-const resetWhole = ({ status, counts, total }) => status === "inactive" && total > 0 && counts["inactive"] === total;
+const isReset = ({ status, error, counts, total }) => status === "inactive" && !error && total > 0 && counts["inactive"] === total;
 /** What is offered for the whole run, in order. */
 export const runOffers = (state, connection, allowed) => {
     const offers = [];
@@ -43,7 +43,7 @@ export const runOffers = (state, connection, allowed) => {
     offer("resume", "resume", busy(state) ?? (state.run ? (passedAll(state) ? "passed" : null) : "never"));
     offer("pause", state.paused ? "unpause" : "pause", idle ?? (cancelling ? "cancelling" : null));
     offer("cancel", working || !undoable(state) ? "cancel" : "undo", cancelReason(state, cancelling));
-    offer("reset", "reset", busy(state) ?? (state.run ? (resetWhole(state) ? "clean" : null) : "never"));
+    offer("reset", "reset", busy(state) ?? (state.run ? (isReset(state) ? "clean" : null) : "never"));
     offer("destroy", "destroy", state.status === null ? "unknown" : null);
     return offers;
 };

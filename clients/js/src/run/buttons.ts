@@ -29,8 +29,9 @@ export class Buttons {
       // By the command: "Pause" that becomes "Unpause" is the same button, and keeps the focus.
       const known = this.#buttons.get(offer.command) ?? this.#make(offer);
       seen.add(offer.command);
-      // Not when another one makes sense: what is only drawn again leaves it to be read.
-      if (this.#said === offer.command && (known.offer.path !== offer.path || !offer.reason)) this.#say(null, "");
+      // What is only drawn again leaves it to be read.
+      const another = known.offer.path !== offer.path || known.offer.reason !== offer.reason;
+      if (this.#said === offer.command && another) this.#say(null, "");
       known.offer = offer;
       setText(known.button, runWords.commands[offer.label] ?? offer.label);
       const why = offer.reason ? (runWords.reasons[offer.reason] ?? "") : "";

@@ -48,6 +48,8 @@ export const GRAVE: ReadonlySet<string> = new Set(["cancel", "stop", "undo", "re
 /** What a state says of it; a `JobState` has it. */
 export interface Situation {
   status: InstanceStatus | null;
+  /** Of the run, or why it could not be started. */
+  error: unknown;
   run: number;
   paused: boolean;
   cancelled: readonly string[];
@@ -78,8 +80,8 @@ const offline = (connection: string): Reason | null => (connection === "open" ? 
 const passedAll = ({ counts, total }: Situation): boolean =>
   total > 0 && (counts["ok"] ?? 0) + (counts["skipped"] ?? 0) === total;
 
-const resetWhole = ({ status, counts, total }: Situation): boolean =>
-  status === "inactive" && total > 0 && counts["inactive"] === total;
+const isReset = ({ status, error, counts, total }: Situation): boolean =>
+  status === "inactive" && !error && total > 0 && counts["inactive"] === total;
 
 /** What is offered for the whole run, in order. */
 export const runOffers = (state: Situation, connection: string, allowed: ReadonlySet<Command>): Offer[] => {
@@ -94,7 +96,7 @@ export const runOffers = (state: Situation, connection: string, allowed: Readonl
   offer("resume", "resume", busy(state) ?? (state.run ? (passedAll(state) ? "passed" : null) : "never"));
   offer("pause", state.paused ? "unpause" : "pause", idle ?? (cancelling ? "cancelling" : null));
   offer("cancel", working || !undoable(state) ? "cancel" : "undo", cancelReason(state, cancelling));
-  offer("reset", "reset", busy(state) ?? (state.run ? (resetWhole(state) ? "clean" : null) : "never"));
+  offer("reset", "reset", busy(state) ?? (state.run ? (isReset(state) ? "clean" : null) : "never"));
   offer("destroy", "destroy", state.status === null ? "unknown" : null);
   return offers;
 };

@@ -17,7 +17,7 @@ test("why a button cannot be used is said until it can, or another task is shown
   const draw = (path: string, pause: Offer["reason"]) => buttons.update(offers(path, pause), "Commands");
   const press = () => buttons.element.querySelector<HTMLElement>('[data-command="pause"]')!.click();
 
-  for (const [path, reason] of [["#", null], ["#.other", "idle"]] as const) {
+  for (const [path, reason] of [["#", null], ["#", "cancelling"], ["#.other", "idle"]] as const) {
     draw("#", "idle");
     press();
     draw("#", "idle");

@@ -4,7 +4,7 @@ import { parseCommands, runOffers, taskOffers, updaterReason, type Situation } f
 
 const ALL = parseCommands("all");
 const situation = (more: Partial<Situation> = {}): Situation => ({
-  ...{ status: "failed", run: 1, paused: false, cancelled: [], undo: null },
+  ...{ status: "failed", error: null, run: 1, paused: false, cancelled: [], undo: null },
   ...{ counts: { ok: 2, failed: 1, inactive: 1 }, total: 4, ...more },
 });
 const reasons = (more: Partial<Situation>, connection = "open"): Record<string, string | null> =>
@@ -58,6 +58,8 @@ describe("of the run", () => {
     const reset = { status: "inactive", counts: { inactive: 4 } } as const;
     expect(reasons(reset)).toMatchObject({ run: null, resume: null, reset: "clean", cancel: "over" });
     expect(reasons({ ...reset, counts: { ok: 1, inactive: 3 } })).toMatchObject({ reset: null });
+    // The broker was away, which a reset takes off the record.
+    expect(reasons({ ...reset, error: { code: "BROKER_UNAVAILABLE" } })).toMatchObject({ reset: null });
   });
 
   test("being undone, it has to be waited for", () => {
